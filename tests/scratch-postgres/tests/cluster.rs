@@ -1,6 +1,6 @@
 //! A cluster serves, obeys, and leaves nothing behind.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -112,7 +112,7 @@ fn a_panicking_owner_leaves_nothing() {
 #[test]
 fn a_killed_owner_leaves_nothing() {
     let mut owner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "own_a_cluster", "--nocapture"])
+        .args(["--exact", "own_a_cluster"])
         .env(OWN_A_CLUSTER, "1")
         .stdout(Stdio::piped())
         .spawn()
@@ -133,7 +133,7 @@ fn a_killed_owner_leaves_nothing() {
 fn own_a_cluster() {
     if std::env::var_os(OWN_A_CLUSTER).is_some() {
         let cluster = Cluster::start().unwrap();
-        println!("directory={}", cluster.directory().display());
+        writeln!(std::io::stdout(), "directory={}", cluster.directory().display()).unwrap();
         thread::sleep(Duration::from_secs(60));
     }
 }
