@@ -28,6 +28,7 @@ mod cluster;
 mod database;
 mod error;
 mod server;
+pub mod shop;
 mod watchdog;
 
 pub use binaries::Binaries;
