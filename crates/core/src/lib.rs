@@ -1,0 +1,54 @@
+//! The protocol core of Towline: from bytes to a tool and back, without I/O.
+//!
+//! ```text
+//! bytes > codec::decode > Request > [layers] > Routes > ToolCall > [layers] > Tool::call
+//! bytes < codec::encode < Result<Reply, Error> < ..   < Result<ToolResult, Error> < ..
+//! ```
+//!
+//! A server is a [`Router`] with [tower] layers around it; a transport feeds it. Failures stay `Err` until the last
+//! byte, so every layer sees what failed. Nothing here opens a socket, reads the environment or needs a runtime.
+//!
+//! ```
+//! use schemars::JsonSchema;
+//! use serde::Deserialize;
+//! use towline_core::{Router, Server, tool_fn};
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Add { a: i64, b: i64 }
+//!
+//! let add = tool_fn("add", "Adds two numbers.", async |args: Add| (args.a + args.b).to_string());
+//! let server = Server::new(Router::new("calculator", "1.0.0").tool(add));
+//! ```
+//!
+//! [tower]: https://docs.rs/tower
+
+pub mod codec;
+mod context;
+mod error;
+mod extensions;
+pub mod health;
+mod json;
+mod notifier;
+mod operation;
+pub mod protocol;
+mod request;
+mod router;
+mod server;
+mod tool;
+
+pub use context::{Context, RequestMeta};
+pub use error::{BoxError, Error, ErrorKind};
+pub use extensions::Extensions;
+pub use json::RawJson;
+pub use notifier::Notifier;
+pub use operation::Operation;
+pub use request::{Reply, Request};
+pub use router::{RouteFuture, Router, Routes};
+pub use server::{Serve, Server, ServerFuture};
+pub use tool::{
+    FnTool, Json, Layered, RegistrationError, Tool, ToolCall, ToolExt, ToolFn, ToolOutput, ToolResult,
+    ToolService, ToolSet, tool_fn,
+};
+
+/// What tool authors need of the crates that appear in this crate's API.
+pub use {async_trait::async_trait, schemars, serde_json};

@@ -1,0 +1,241 @@
+//! What is known of a request beyond its method and parameters.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::Serialize;
+
+use crate::codec::HeaderParams;
+use crate::error::Error;
+use crate::extensions::Extensions;
+use crate::json::RawJson;
+use crate::notifier::Notifier;
+use crate::protocol::{Implementation, LogLevel, ProtocolVersion};
+
+/// What is known of a request beyond its method and parameters. A clone is a few refcounts.
+#[derive(Clone, Debug)]
+pub struct Context {
+    version: ProtocolVersion,
+    meta: Arc<RequestMeta>,
+    notifier: Option<Arc<Notifier>>,
+    headers: Option<Arc<HeaderParams>>,
+    extensions: Extensions,
+}
+
+/// The `_meta` member of a request's parameters.
+#[derive(Clone, Debug, Default)]
+pub struct RequestMeta {
+    pub(crate) raw: Option<RawJson>,
+    pub(crate) protocol_version: Option<RawJson>,
+    pub(crate) client_info: Option<RawJson>,
+    pub(crate) client_capabilities: Option<RawJson>,
+    pub(crate) log_level: Option<RawJson>,
+    pub(crate) progress_token: Option<RawJson>,
+    pub(crate) traceparent: Option<RawJson>,
+}
+
+impl RequestMeta {
+    /// The whole of `_meta`, as it came.
+    pub fn raw(&self) -> Option<&RawJson> {
+        self.raw.as_ref()
+    }
+
+    /// What the client asked for as the request's revision, whether or not this crate speaks it.
+    pub fn protocol_version(&self) -> Option<String> {
+        self.protocol_version.as_ref()?.parse().ok()
+    }
+
+    /// The W3C trace context's `traceparent`, unchecked.
+    pub fn traceparent(&self) -> Option<String> {
+        self.traceparent.as_ref()?.parse().ok()
+    }
+}
+
+impl Default for Context {
+    /// A request of the latest revision without metadata, as code that calls a server directly makes it.
+    fn default() -> Self {
+        Self::new(ProtocolVersion::LATEST, Arc::default())
+    }
+}
+
+impl Context {
+    pub(crate) fn new(version: ProtocolVersion, meta: Arc<RequestMeta>) -> Self {
+        Self { version, meta, notifier: None, headers: None, extensions: Extensions::default() }
+    }
+
+    /// The revision in which the answer is written.
+    pub fn version(&self) -> ProtocolVersion {
+        self.version
+    }
+
+    /// Sets the revision; for transports, which negotiate it.
+    pub fn set_version(&mut self, version: ProtocolVersion) {
+        self.version = version;
+    }
+
+    /// The request's `_meta`.
+    pub fn meta(&self) -> &RequestMeta {
+        &self.meta
+    }
+
+    /// What layers and the transport attached.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// What layers and the transport attached, to attach more.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+
+    /// Who the client says it is: for display and logs, never for a decision.
+    pub fn client_info(&self) -> Option<Implementation> {
+        self.meta.client_info.as_ref()?.parse().ok()
+    }
+
+    /// The client's capabilities as JSON, such as `{"sampling": {}}`.
+    pub fn client_capabilities(&self) -> Option<&RawJson> {
+        self.meta.client_capabilities.as_ref()
+    }
+
+    /// Whether the client declared a capability at the top level, such as `sampling` or `elicitation`.
+    pub fn client_supports(&self, capability: &str) -> bool {
+        self.client_capabilities()
+            .and_then(|json| json.parse::<serde_json::Map<String, serde_json::Value>>().ok())
+            .is_some_and(|declared| declared.get(capability).is_some_and(|value| !value.is_null()))
+    }
+
+    /// Whether the request could have notifications at all: it gave a progress token or a log level. A
+    /// transport attaches a notifier only then, so that any other answer is a single JSON object.
+    pub fn wants_notifications(&self) -> bool {
+        self.meta.progress_token.is_some() || self.meta.log_level.is_some()
+    }
+
+    /// Attaches the way back to the client; for transports.
+    pub fn set_notifier(&mut self, notifier: Notifier) {
+        self.notifier = Some(Arc::new(notifier));
+    }
+
+    /// Attaches the `Mcp-Param-*` headers of an HTTP request, to be held against the arguments; for transports.
+    pub fn set_header_params(&mut self, headers: HeaderParams) {
+        self.headers = Some(Arc::new(headers));
+    }
+
+    pub(crate) fn header_params(&self) -> Option<&HeaderParams> {
+        self.headers.as_deref()
+    }
+
+    /// Whether the client asked to be told of progress.
+    pub fn wants_progress(&self) -> bool {
+        self.notifier.is_some() && self.meta.progress_token.is_some()
+    }
+
+    /// Tells the client how far the work is, if it asked to know.
+    ///
+    /// `progress` must grow from call to call: a value that does not is left out, as the protocol demands. The
+    /// call waits while the client is slow to read.
+    pub async fn progress(&self, progress: f64, total: Option<f64>, message: Option<&str>) {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Params<'a> {
+            progress_token: &'a RawJson,
+            progress: f64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            total: Option<f64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            message: Option<&'a str>,
+        }
+        let (Some(notifier), Some(progress_token)) = (&self.notifier, &self.meta.progress_token) else {
+            return;
+        };
+        if !notifier.advance(progress) {
+            return;
+        }
+        // Revision 2024-11-05 knows no message.
+        let message = message.filter(|_| self.version >= ProtocolVersion::V2025_03_26);
+        let params = Params { progress_token, progress, total, message };
+        if let Some(notification) = encode("notifications/progress", &params) {
+            notifier.send(notification).await;
+        }
+    }
+
+    /// The least grave level of log messages that the client asked for, if it asked for any.
+    pub fn log_level(&self) -> Option<LogLevel> {
+        self.meta.log_level.as_ref()?.parse().ok()
+    }
+
+    /// Sends the client a log message, if it asked for messages this grave.
+    ///
+    /// The client is not the operator: a message must hold no secret and nothing of the server's inside.
+    pub async fn log(&self, level: LogLevel, logger: Option<&str>, data: &(impl Serialize + Sync)) {
+        #[derive(Serialize)]
+        struct Params<'a, T> {
+            level: LogLevel,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            logger: Option<&'a str>,
+            data: &'a T,
+        }
+        let Some(notifier) = &self.notifier else { return };
+        if self.log_level().is_none_or(|least| level < least) {
+            return;
+        }
+        if let Some(notification) = encode("notifications/message", &Params { level, logger, data }) {
+            notifier.send(notification).await;
+        }
+    }
+
+    /// Holds the required `_meta` fields of a modern request against the specification (basic/index, "_meta").
+    pub(crate) fn check_meta(&self) -> Result<(), Error> {
+        let invalid = |message: &'static str| Err(Error::new(crate::ErrorKind::InvalidMeta, message));
+        let meta = &self.meta;
+        match &meta.protocol_version {
+            None => return invalid("`_meta` lacks `io.modelcontextprotocol/protocolVersion`"),
+            Some(version) if !version.as_str().starts_with('"') => {
+                return invalid("`io.modelcontextprotocol/protocolVersion` must be a string");
+            }
+            Some(_) => {}
+        }
+        match &meta.client_capabilities {
+            None => return invalid("`_meta` lacks `io.modelcontextprotocol/clientCapabilities`"),
+            Some(json) if !json.as_str().starts_with('{') => {
+                return invalid("`io.modelcontextprotocol/clientCapabilities` must be an object");
+            }
+            Some(_) => {}
+        }
+        self.check_optional_meta()
+    }
+
+    /// Holds the fields that requests of every revision may have against the specification.
+    pub(crate) fn check_optional_meta(&self) -> Result<(), Error> {
+        if let Some(level) = &self.meta.log_level
+            && level.parse::<LogLevel>().is_err()
+        {
+            return Err(Error::invalid_params(
+                "`io.modelcontextprotocol/logLevel` must be one of debug, info, notice, warning, error, \
+                 critical, alert, emergency",
+            ));
+        }
+        if let Some(token) = &self.meta.progress_token {
+            let text = token.as_str();
+            if !text.starts_with(['"', '-']) && !text.starts_with(|first: char| first.is_ascii_digit()) {
+                return Err(Error::invalid_params("`progressToken` must be a string or an integer"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One notification as a line of JSON. `None` if the parameters have no JSON form, which only data of a tool's
+/// own can bring about; a log message is not worth failing the request.
+fn encode(method: &'static str, params: &impl Serialize) -> Option<Bytes> {
+    #[derive(Serialize)]
+    struct Notification<'a, T> {
+        jsonrpc: jsonrpsee_types::TwoPointZero,
+        method: &'static str,
+        params: &'a T,
+    }
+    let notification = Notification { jsonrpc: jsonrpsee_types::TwoPointZero, method, params };
+    let text = serde_json::to_string(&notification).ok()?;
+    Some(ByteString::from(text).into_bytes())
+}

@@ -1,0 +1,118 @@
+//! A request and its answer, at the level of a server.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec;
+use crate::context::Context;
+use crate::error::Error;
+use crate::json::RawJson;
+use crate::operation::Operation;
+use crate::protocol::ProtocolVersion;
+
+/// A request to a server. A clone is a few refcounts.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(crate) method: ByteString,
+    pub(crate) params: Params,
+    pub(crate) context: Context,
+}
+
+/// The parameters, and the members of them that routing needs, found while the request was decoded.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Params {
+    pub(crate) raw: Option<RawJson>,
+    /// `name`, `uri` or `taskId`, whichever the method mirrors in `Mcp-Name`.
+    pub(crate) subject: Option<ByteString>,
+    pub(crate) arguments: Option<RawJson>,
+    pub(crate) cursor: Option<RawJson>,
+}
+
+impl Request {
+    /// A request of the latest revision, made in code. `params` must serialise as an object.
+    ///
+    /// # Errors
+    ///
+    /// When `params` has no JSON form, or is no object.
+    pub fn new(method: impl Into<ByteString>, params: &impl Serialize) -> Result<Self, Error> {
+        let params = RawJson::from_value(params)?;
+        let (params, meta) = codec::decode_params(params)?;
+        let context = Context::new(ProtocolVersion::LATEST, meta.into());
+        Ok(Self { method: method.into(), params, context })
+    }
+
+    /// The method, such as `tools/call`. A client chooses it, so it may be anything.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The parameters, unparsed.
+    pub fn params(&self) -> Option<&RawJson> {
+        self.params.raw.as_ref()
+    }
+
+    /// Parses the parameters.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParams` when they are not what `T` expects.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let parsed = match &self.params.raw {
+            Some(params) => params.parse(),
+            None => serde_json::from_str("{}"),
+        };
+        parsed.map_err(|error| Error::invalid_params(format!("invalid parameters: {error}")))
+    }
+
+    /// What the request is about: the name of a tool or prompt, the URI of a resource. It is the value that
+    /// the HTTP header `Mcp-Name` mirrors.
+    pub fn subject(&self) -> Option<&str> {
+        self.params.subject.as_deref()
+    }
+
+    /// What else is known of the request.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// What else is known of the request, to add to it.
+    pub fn context_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
+}
+
+impl Operation for Request {
+    fn name(&self) -> &str {
+        &self.method
+    }
+
+    fn arguments(&self) -> Option<&RawJson> {
+        self.params.raw.as_ref()
+    }
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+}
+
+/// A serialised `result`. A clone is a refcount, so an answer can be kept and sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply(pub(crate) Bytes);
+
+impl Reply {
+    /// The answer of a method of one's own: an object, to which the revision's own members are added.
+    ///
+    /// # Errors
+    ///
+    /// When `result` has no JSON form, or is no object.
+    pub fn new(result: &impl Serialize, version: ProtocolVersion) -> Result<Self, Error> {
+        codec::encode_custom_result(result, version)
+    }
+
+    /// The JSON text of the `result` member.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+}

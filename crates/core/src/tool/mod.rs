@@ -1,0 +1,132 @@
+//! Tools: what a model can call.
+
+mod builtin;
+mod function;
+mod layered;
+mod mirror;
+mod result;
+pub(crate) mod schema;
+pub(crate) mod set;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+
+pub(crate) use builtin::{HealthTool, InfoTool, ServerFacts};
+pub use function::{FnTool, Json, ToolFn, ToolOutput, tool_fn};
+pub use layered::{Layered, ToolService};
+pub use result::ToolResult;
+pub use set::{RegistrationError, ToolSet};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::json::RawJson;
+use crate::operation::Operation;
+use crate::protocol::ToolDefinition;
+
+/// Something that a model can call.
+///
+/// [`tool_fn`] makes one of an async function; a type of one's own implements this trait.
+///
+/// Arguments are held against the whole input schema before `call` runs. Dropping the future of a call is how a
+/// client's cancellation arrives: what must be undone then is undone in `Drop`.
+#[async_trait]
+pub trait Tool: Send + Sync + 'static {
+    /// What the client learns of it. It must not change once the tool is part of a [`ToolSet`].
+    fn definition(&self) -> &ToolDefinition;
+
+    /// Does the work.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the service. The model reads its message as a result with `isError`.
+    async fn call(&self, call: ToolCall) -> Result<ToolResult, Error>;
+}
+
+#[async_trait]
+impl Tool for Arc<dyn Tool> {
+    fn definition(&self) -> &ToolDefinition {
+        (**self).definition()
+    }
+
+    async fn call(&self, call: ToolCall) -> Result<ToolResult, Error> {
+        (**self).call(call).await
+    }
+}
+
+/// Wraps single tools, also those from a pack.
+pub trait ToolExt: Tool + Sized {
+    /// Puts a tower layer around the tool. A second layer goes around the first.
+    fn layer<L>(self, layer: L) -> Layered<L::Service>
+    where
+        L: tower::Layer<ToolService>,
+    {
+        Layered::new(Arc::new(self), &layer)
+    }
+}
+
+impl<T: Tool> ToolExt for T {}
+
+/// One call of a tool. A clone is a few refcounts.
+#[derive(Clone, Debug)]
+pub struct ToolCall {
+    name: Arc<str>,
+    arguments: RawJson,
+    context: Context,
+}
+
+impl ToolCall {
+    /// A call made in code. `arguments` must be a JSON object.
+    pub fn new(name: impl Into<Arc<str>>, arguments: RawJson, context: Context) -> Self {
+        Self { name: name.into(), arguments, context }
+    }
+
+    /// The tool's name.
+    pub fn tool(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The arguments, unparsed.
+    pub fn raw_arguments(&self) -> &RawJson {
+        &self.arguments
+    }
+
+    /// Parses the arguments.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParams` when they are not what `T` expects; the model reads what was wrong.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        self.arguments.parse().map_err(|error| Error::invalid_params(format!("invalid arguments: {error}")))
+    }
+
+    /// What else is known of the request.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// What else is known of the request, to add to it.
+    pub fn context_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
+
+    /// Takes the context out of the call, for work that outlives it.
+    pub fn into_context(self) -> Context {
+        self.context
+    }
+}
+
+impl Operation for ToolCall {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn arguments(&self) -> Option<&RawJson> {
+        Some(&self.arguments)
+    }
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+}

@@ -1,0 +1,94 @@
+//! What a tool answers.
+
+use bytestring::ByteString;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::json::RawJson;
+use crate::protocol::Content;
+
+/// What a tool answers: content for the model, and perhaps the same as data.
+///
+/// A clone is cheap where it is text and data, so that an answer may be kept and given again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolResult {
+    content: Vec<Content>,
+    structured: Option<RawJson>,
+    is_error: bool,
+    meta: Option<Map<String, Value>>,
+}
+
+impl ToolResult {
+    /// Content blocks, in order.
+    pub fn new(content: impl IntoIterator<Item = Content>) -> Self {
+        Self { content: content.into_iter().collect(), structured: None, is_error: false, meta: None }
+    }
+
+    /// One block of text.
+    pub fn text(text: impl Into<ByteString>) -> Self {
+        Self::new([Content::text(text)])
+    }
+
+    /// Data, and the same as text for clients that do not read data. It is serialised once.
+    ///
+    /// # Errors
+    ///
+    /// When `value` has no JSON form.
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
+        let json = RawJson::from_value(value)?;
+        Ok(Self::text(json.shared()).with_structured(json))
+    }
+
+    /// A failure that is an answer: something that the model should know and can act on, such as "no such city".
+    /// What should count as a failure of the service is an [`Error`].
+    pub fn error(text: impl Into<ByteString>) -> Self {
+        Self { is_error: true, ..Self::text(text) }
+    }
+
+    /// Adds data to what is there.
+    #[must_use]
+    pub fn with_structured(mut self, structured: RawJson) -> Self {
+        self.structured = Some(structured);
+        self
+    }
+
+    /// Adds a content block.
+    #[must_use]
+    pub fn with_content(mut self, content: Content) -> Self {
+        self.content.push(content);
+        self
+    }
+
+    /// Sets metadata of the server's own. Keys need a prefix in reverse DNS notation, such as `com.example/`.
+    #[must_use]
+    pub fn with_meta(mut self, meta: Map<String, Value>) -> Self {
+        self.meta = Some(meta);
+        self
+    }
+
+    /// The content blocks.
+    pub fn content(&self) -> &[Content] {
+        &self.content
+    }
+
+    /// The data.
+    pub fn structured(&self) -> Option<&RawJson> {
+        self.structured.as_ref()
+    }
+
+    /// Whether it is a failure that the model should read.
+    pub fn is_error(&self) -> bool {
+        self.is_error
+    }
+
+    /// Metadata of the server's own.
+    pub fn meta(&self) -> Option<&Map<String, Value>> {
+        self.meta.as_ref()
+    }
+
+    /// The first text block.
+    pub fn first_text(&self) -> Option<&str> {
+        self.content.iter().find_map(Content::as_text)
+    }
+}
