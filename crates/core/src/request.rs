@@ -38,7 +38,7 @@ impl Request {
     /// When `params` has no JSON form, or is no object.
     pub fn new(method: impl Into<ByteString>, params: &impl Serialize) -> Result<Self, Error> {
         let params = RawJson::from_value(params)?;
-        let (params, meta) = codec::decode_params(params)?;
+        let (params, meta) = codec::decode_params(&params)?;
         let context = Context::new(ProtocolVersion::LATEST, meta.into());
         Ok(Self { method: method.into(), params, context })
     }

@@ -54,7 +54,7 @@ pub fn decode(bytes: Bytes, limits: &Limits) -> Result<Message, DecodeError> {
 }
 
 /// Finds the members of parameters that were made in code.
-pub(crate) fn decode_params(raw: RawJson) -> Result<(Params, RequestMeta), Error> {
+pub(crate) fn decode_params(raw: &RawJson) -> Result<(Params, RequestMeta), Error> {
     let text = raw.shared();
     // The caller is this program, and its bounds are its own.
     let limits = Limits {
@@ -136,7 +136,9 @@ fn scan_message(text: &ByteString, limits: &Limits, found: &mut Found) -> Result
                 found.answer = true;
                 scanner.value()?;
             }
-            _ => drop(scanner.value()?),
+            _ => {
+                scanner.value()?;
+            }
         }
         Ok(())
     })?;
@@ -148,12 +150,14 @@ fn scan_params(scanner: &mut Scanner<'_>, found: &mut Found) -> Result<(), ScanE
         match key {
             // One of these at most stands in any request that a client of ours sends.
             "name" | "uri" | "taskId" if scanner.peek() == Some(b'"') => {
-                found.subject = Some(scanner.value()?)
+                found.subject = Some(scanner.value()?);
             }
             "arguments" => found.arguments = Some(scanner.value()?),
             "cursor" => found.cursor = Some(scanner.value()?),
             "_meta" if scanner.peek() == Some(b'{') => scan_meta(scanner, found)?,
-            _ => drop(scanner.value()?),
+            _ => {
+                scanner.value()?;
+            }
         }
         Ok(())
     })?;
