@@ -1,0 +1,18 @@
+//! Read-only PostgreSQL tools for MCP servers.
+//!
+//! A [`Pool`] holds the connections to one database and runs statements on them that cannot write,
+//! cannot run for ever, and leave nothing behind for the next caller. [`Rows`] are what a
+//! statement gives: JSON without loss.
+//!
+#![doc = include_str!("value/VALUES.md")]
+
+mod config;
+mod error;
+mod execute;
+mod pool;
+mod value;
+
+pub use config::{ConfigError, DatabaseConfig, Limits};
+pub use error::{BoxError, PostgresError, SqlError};
+pub use execute::{ColumnInfo, CutValue, Rows, Truncated};
+pub use pool::{Description, Health, Pool, PoolStatus, ReadOnly, Savepoint};

@@ -1,0 +1,426 @@
+//! What a database is and what one statement on it may cost.
+
+mod url;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+pub(crate) use url::{SslMode, Target};
+
+/// One database that the pack serves.
+///
+/// Only [`url`](Self::url) is required. A configuration file spells durations in milliseconds and
+/// sizes in bytes, and an unknown key is an error.
+///
+/// ```
+/// use towline_postgres::DatabaseConfig;
+///
+/// let mut shop = DatabaseConfig::new("postgres://reader:secret@db.internal/shop?sslmode=verify-full");
+/// shop.max_rows = 200;
+/// shop.schemas = vec!["public".into(), "sales".into()];
+/// shop.validate()?;
+/// # Ok::<(), towline_postgres::ConfigError>(())
+/// ```
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DatabaseConfig {
+    /// Where the database is: a `postgres://` URL or `key=value` pairs as libpq reads them.
+    ///
+    /// `sslmode` may be `disable`, `prefer` (the default), `require`, `verify-ca` or `verify-full`;
+    /// `sslrootcert` names a PEM file, without it the system's roots are used.
+    pub url: SecretString,
+    /// What a caller names this database by. Default: `default`.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// What a model reads about this database, so that it can choose among several. Default: none.
+    #[serde(default)]
+    pub description: Option<String>,
+
+    /// Connections at most. Default: 8.
+    #[serde(default = "default_pool_max_size")]
+    pub pool_max_size: usize,
+    /// How long a call waits for a free connection. Default: 2000.
+    #[serde(default = "default_acquire_timeout_ms")]
+    pub acquire_timeout_ms: u64,
+    /// How long one TCP or socket connection may take to open. Default: 3000.
+    #[serde(default = "default_connect_timeout_ms")]
+    pub connect_timeout_ms: u64,
+    /// How long opening a connection may take as a whole: name lookup, TLS, login. Default: 5000.
+    #[serde(default = "default_create_timeout_ms")]
+    pub create_timeout_ms: u64,
+    /// How long a pooled connection may take to prove that it is alive. Default: 1000.
+    #[serde(default = "default_recycle_timeout_ms")]
+    pub recycle_timeout_ms: u64,
+    /// Idle time after which TCP keepalives start. Default: 30000.
+    #[serde(default = "default_keepalive_idle_ms")]
+    pub keepalive_idle_ms: u64,
+    /// The PEM file with the roots that sign the server's certificate; wins over `sslrootcert` in
+    /// the URL. Default: the system's roots.
+    #[serde(default)]
+    pub ssl_root_cert: Option<PathBuf>,
+    /// What the server's `pg_stat_activity` shows. Default: `towline`, or what the URL says.
+    #[serde(default)]
+    pub application_name: Option<String>,
+
+    /// Time for one statement. Default: 10000.
+    #[serde(default = "default_statement_timeout_ms")]
+    pub statement_timeout_ms: u64,
+    /// Time that a statement waits for a lock. Default: 1000.
+    #[serde(default = "default_lock_timeout_ms")]
+    pub lock_timeout_ms: u64,
+    /// After this the server ends a transaction that its client left open. Default: 10000.
+    #[serde(default = "default_idle_in_transaction_timeout_ms")]
+    pub idle_in_transaction_timeout_ms: u64,
+    /// Rows returned at most. The rest is not fetched, and the result says so. Default: 500.
+    #[serde(default = "default_max_rows")]
+    pub max_rows: u32,
+    /// Bytes of the rows' JSON at most. The rest is not fetched, and the result says so.
+    /// Default: 262144.
+    #[serde(default = "default_max_bytes")]
+    pub max_bytes: usize,
+
+    /// Server settings for every statement, such as `work_mem = "64MB"`. Settings that would undo
+    /// the pack's own protection are refused. Default: none.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
+    /// Schemas that callers may see and that unqualified names are looked up in, in this order.
+    /// Empty (the default): what the role's own `search_path` and grants allow.
+    #[serde(default)]
+    pub schemas: Vec<String>,
+    /// Columns kept from callers, as `schema.table.column`, `table.column` or `column`.
+    /// Default: none.
+    #[serde(default)]
+    pub hidden_columns: Vec<String>,
+    /// Functions that the guard lets through although it cannot prove them harmless, as
+    /// `schema.name` or `name`. Default: none.
+    #[serde(default)]
+    pub allowed_functions: Vec<String>,
+    /// How long a result may be served again; 0 (the default) turns the cache off.
+    #[serde(default)]
+    pub cache_ttl_ms: u64,
+    /// Bytes of results that the cache holds at most. Default: 16777216.
+    #[serde(default = "default_cache_max_bytes")]
+    pub cache_max_bytes: u64,
+}
+
+impl DatabaseConfig {
+    /// A database at `url` with every default.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: SecretString::from(url.into()),
+            name: default_name(),
+            description: None,
+            pool_max_size: default_pool_max_size(),
+            acquire_timeout_ms: default_acquire_timeout_ms(),
+            connect_timeout_ms: default_connect_timeout_ms(),
+            create_timeout_ms: default_create_timeout_ms(),
+            recycle_timeout_ms: default_recycle_timeout_ms(),
+            keepalive_idle_ms: default_keepalive_idle_ms(),
+            ssl_root_cert: None,
+            application_name: None,
+            statement_timeout_ms: default_statement_timeout_ms(),
+            lock_timeout_ms: default_lock_timeout_ms(),
+            idle_in_transaction_timeout_ms: default_idle_in_transaction_timeout_ms(),
+            max_rows: default_max_rows(),
+            max_bytes: default_max_bytes(),
+            set: BTreeMap::new(),
+            schemas: Vec::new(),
+            hidden_columns: Vec::new(),
+            allowed_functions: Vec::new(),
+            cache_ttl_ms: 0,
+            cache_max_bytes: default_cache_max_bytes(),
+        }
+    }
+
+    /// The same database under another name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Checks every value without connecting.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the key and what to change. It never holds the URL or its password.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.target().map(drop)?;
+        let error = |key: &str, problem: String| Err(ConfigError::new(&self.name, key, problem));
+
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if self.name.is_empty() || self.name.len() > 63 || !self.name.chars().all(plain) {
+            return error("name", "must be 1 to 63 letters, digits, `_`, `-` or `.`".into());
+        }
+        let positive: [(&str, u64); 10] = [
+            ("pool_max_size", self.pool_max_size as u64),
+            ("acquire_timeout_ms", self.acquire_timeout_ms),
+            ("connect_timeout_ms", self.connect_timeout_ms),
+            ("create_timeout_ms", self.create_timeout_ms),
+            ("recycle_timeout_ms", self.recycle_timeout_ms),
+            ("keepalive_idle_ms", self.keepalive_idle_ms),
+            ("statement_timeout_ms", self.statement_timeout_ms),
+            ("lock_timeout_ms", self.lock_timeout_ms),
+            ("idle_in_transaction_timeout_ms", self.idle_in_transaction_timeout_ms),
+            ("max_rows", u64::from(self.max_rows)),
+        ];
+        for (key, value) in positive {
+            // PostgreSQL's own settings are 32-bit milliseconds.
+            if value == 0 || value > i32::MAX as u64 - 1 {
+                return error(key, format!("must be between 1 and {}", i32::MAX - 1));
+            }
+        }
+        if self.pool_max_size > 1000 {
+            return error("pool_max_size", "must be at most 1000".into());
+        }
+        if self.max_bytes < 1024 {
+            return error("max_bytes", "must be at least 1024".into());
+        }
+        for (name, value) in &self.set {
+            let key = format!("set.{name}");
+            if !is_setting_name(name) {
+                return error(&key, "is not the name of a server setting".into());
+            }
+            if PROTECTED.contains(&name.to_ascii_lowercase().as_str()) {
+                return error(&key, "is managed by this server; remove it".into());
+            }
+            if value.contains('\0') {
+                return error(&key, "must not hold a NUL character".into());
+            }
+        }
+        let lists = [
+            ("schemas", &self.schemas),
+            ("hidden_columns", &self.hidden_columns),
+            ("allowed_functions", &self.allowed_functions),
+        ];
+        for (key, list) in lists {
+            if list.iter().any(|name| name.is_empty() || name.contains('\0')) {
+                return error(key, "must not hold an empty name".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Where to connect and how to protect the way there.
+    pub(crate) fn target(&self) -> Result<Target, ConfigError> {
+        let mut target = Target::parse(self.url.expose_secret())
+            .map_err(|problem| ConfigError::new(&self.name, "url", problem))?;
+        if let Some(path) = &self.ssl_root_cert {
+            target.root_cert = Some(path.clone());
+        }
+        if let Some(name) = &self.application_name {
+            target.config.application_name(name);
+        } else if target.config.get_application_name().is_none() {
+            target.config.application_name("towline");
+        }
+        if target.config.get_connect_timeout().is_none() {
+            target.config.connect_timeout(Duration::from_millis(self.connect_timeout_ms));
+        }
+        target.config.keepalives_idle(Duration::from_millis(self.keepalive_idle_ms));
+        target.config.keepalives_interval(Duration::from_secs(10));
+        target.config.keepalives_retries(3);
+        target.config.tcp_user_timeout(Duration::from_secs(30));
+        Ok(target)
+    }
+
+    /// What one statement may cost here unless a caller asks for less.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_rows: self.max_rows,
+            max_bytes: self.max_bytes,
+            statement_timeout: Duration::from_millis(self.statement_timeout_ms),
+        }
+    }
+}
+
+/// Shows where the database is not: the URL holds a password.
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseConfig")
+            .field("name", &self.name)
+            .field("pool_max_size", &self.pool_max_size)
+            .field("statement_timeout_ms", &self.statement_timeout_ms)
+            .field("max_rows", &self.max_rows)
+            .field("max_bytes", &self.max_bytes)
+            .field("schemas", &self.schemas)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one statement may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Rows returned at most.
+    pub max_rows: u32,
+    /// Bytes of the rows' JSON at most; the first row is returned even if it alone is larger.
+    pub max_bytes: usize,
+    /// Time for the statement; the server stops it.
+    pub statement_timeout: Duration,
+}
+
+impl Limits {
+    /// The same limits with at most `rows` rows; never more than before.
+    #[must_use]
+    pub fn with_max_rows(mut self, rows: u32) -> Self {
+        self.max_rows = self.max_rows.min(rows);
+        self
+    }
+
+    /// The same limits with at most `bytes` bytes; never more than before.
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = self.max_bytes.min(bytes);
+        self
+    }
+
+    /// The same limits with at most `timeout` for the statement; never more than before.
+    #[must_use]
+    pub fn with_statement_timeout(mut self, timeout: Duration) -> Self {
+        self.statement_timeout = self.statement_timeout.min(timeout);
+        self
+    }
+}
+
+/// A configuration that cannot work, with the key to change. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("database `{database}`: `{key}` {problem}")]
+pub struct ConfigError {
+    database: String,
+    key: String,
+    problem: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(database: &str, key: &str, problem: impl Into<String>) -> Self {
+        Self { database: database.to_owned(), key: key.to_owned(), problem: problem.into() }
+    }
+
+    /// The key to change.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+/// Settings that carry the pack's own promises.
+const PROTECTED: &[&str] = &[
+    "client_encoding",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "idle_in_transaction_session_timeout",
+    "lock_timeout",
+    "role",
+    "row_security",
+    "search_path",
+    "session_authorization",
+    "session_replication_role",
+    "statement_timeout",
+    "transaction_isolation",
+    "transaction_read_only",
+];
+
+fn is_setting_name(name: &str) -> bool {
+    let part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    name.len() <= 63 && name.split('.').all(part) && name.split('.').count() <= 2
+}
+
+fn default_name() -> String {
+    "default".into()
+}
+const fn default_pool_max_size() -> usize {
+    8
+}
+const fn default_acquire_timeout_ms() -> u64 {
+    2_000
+}
+const fn default_connect_timeout_ms() -> u64 {
+    3_000
+}
+const fn default_create_timeout_ms() -> u64 {
+    5_000
+}
+const fn default_recycle_timeout_ms() -> u64 {
+    1_000
+}
+const fn default_keepalive_idle_ms() -> u64 {
+    30_000
+}
+const fn default_statement_timeout_ms() -> u64 {
+    10_000
+}
+const fn default_lock_timeout_ms() -> u64 {
+    1_000
+}
+const fn default_idle_in_transaction_timeout_ms() -> u64 {
+    10_000
+}
+const fn default_max_rows() -> u32 {
+    500
+}
+const fn default_max_bytes() -> usize {
+    256 * 1024
+}
+const fn default_cache_max_bytes() -> u64 {
+    16 * 1024 * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(config: &DatabaseConfig) -> String {
+        config.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_url_is_enough() {
+        let config: DatabaseConfig =
+            serde_json::from_str(r#"{"url": "postgres://u:hunter2@h/db"}"#).unwrap();
+        config.validate().unwrap();
+        assert_eq!(config.max_rows, 500);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = serde_json::from_str::<DatabaseConfig>(r#"{"url": "", "maxrows": 1}"#);
+        assert!(error.unwrap_err().to_string().contains("maxrows"));
+    }
+
+    #[test]
+    fn no_text_of_ours_holds_the_password() {
+        for url in ["postgres://u:hunter2@h/db", "postgres://u:hunter2@h:x/db", "hunter2"] {
+            let config = DatabaseConfig::new(url);
+            assert!(!format!("{config:?}").contains("hunter2"));
+            if let Err(error) = config.validate() {
+                assert!(!format!("{error:?} {error}").contains("hunter2"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bad_value_names_its_key() {
+        let mut config = DatabaseConfig::new("postgres://u@h/db");
+        config.max_rows = 0;
+        assert!(problem(&config).contains("`max_rows` must be"), "{}", problem(&config));
+
+        let mut config = DatabaseConfig::new("postgres://u@h/db");
+        config.set.insert("statement_timeout".into(), "0".into());
+        assert!(problem(&config).contains("`set.statement_timeout`"));
+
+        let mut config = DatabaseConfig::new("postgres://u@h/db");
+        config.set.insert("work_mem; drop".into(), "1".into());
+        assert!(problem(&config).contains("not the name"));
+
+        let config = DatabaseConfig::new("postgres://u@h/db").named("a b");
+        assert!(problem(&config).contains("`name`"));
+    }
+}

@@ -1,0 +1,197 @@
+//! Rows as JSON, within their limits.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio_postgres::{Column, Row};
+
+use crate::config::Limits;
+use crate::error::BoxError;
+use crate::value::decode::{Codec, Raw, Undecodable};
+
+/// The rows of one statement.
+///
+/// A row is an array, so that two columns of one name both survive. How values look is the table
+/// in the crate's documentation.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Rows {
+    /// The columns, in order.
+    pub columns: Vec<ColumnInfo>,
+    /// An array of rows, each an array of values.
+    pub rows: Box<RawValue>,
+    /// How many rows there are in `rows`.
+    pub row_count: usize,
+    /// Why there are fewer rows than the statement has; absent when these are all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<Truncated>,
+    /// Values of the first row of which only the beginning is here, because the row alone was
+    /// larger than an answer may be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cut_values: Vec<CutValue>,
+}
+
+/// A column of a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ColumnInfo {
+    /// Its name; several columns may share one.
+    pub name: String,
+    /// Its PostgreSQL type, such as `int4`, `timestamptz` or `text[]`.
+    #[serde(rename = "type")]
+    pub type_name: String,
+}
+
+impl ColumnInfo {
+    pub(crate) fn of(column: &Column) -> Self {
+        // An array's own name is its element's with an underscore in front.
+        let type_name = match column.type_().kind() {
+            postgres_types::Kind::Array(element) => format!("{}[]", element.name()),
+            _ => column.type_().name().to_owned(),
+        };
+        Self { name: column.name().to_owned(), type_name }
+    }
+}
+
+/// Why a result is not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Truncated {
+    /// There are more than `limit` rows.
+    Rows {
+        /// The limit in force.
+        limit: u32,
+    },
+    /// The next row would not have fitted into `limit` bytes of JSON.
+    Bytes {
+        /// The limit in force.
+        limit: usize,
+    },
+}
+
+/// A value that was cut.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CutValue {
+    /// Which column, from 0.
+    pub column: usize,
+    /// How many bytes of JSON the whole value has.
+    pub bytes: usize,
+}
+
+/// Collects rows.
+pub(super) struct Builder {
+    columns: Vec<ColumnInfo>,
+    codecs: Vec<Codec>,
+    limits: Limits,
+    json: Vec<u8>,
+    count: u32,
+    truncated: Option<Truncated>,
+    cut_values: Vec<CutValue>,
+}
+
+impl Builder {
+    pub(super) fn new(columns: Vec<ColumnInfo>, codecs: Vec<Codec>, limits: Limits) -> Self {
+        let json = b"[".to_vec();
+        Self { columns, codecs, limits, json, count: 0, truncated: None, cut_values: Vec::new() }
+    }
+
+    /// Takes a row and tells whether another is wanted. The error is the column that is not
+    /// decodable.
+    pub(super) fn push(&mut self, row: &Row) -> Result<bool, usize> {
+        if self.count >= self.limits.max_rows {
+            self.truncated = Some(Truncated::Rows { limit: self.limits.max_rows });
+            return Ok(false);
+        }
+        let start = self.json.len();
+        if self.count > 0 {
+            self.json.push(b',');
+        }
+        self.json.push(b'[');
+        for (at, codec) in self.codecs.iter().enumerate() {
+            if at > 0 {
+                self.json.push(b',');
+            }
+            match row.try_get::<_, Option<Raw<'_>>>(at) {
+                Ok(Some(Raw(raw))) => match codec.write(raw, &mut self.json) {
+                    Ok(()) => {}
+                    // As text there is nothing left to try.
+                    Err(Undecodable) => return Err(at),
+                },
+                Ok(None) => self.json.extend_from_slice(b"null"),
+                Err(_) => return Err(at),
+            }
+        }
+        self.json.push(b']');
+        if self.json.len() >= self.limits.max_bytes {
+            self.truncated = Some(Truncated::Bytes { limit: self.limits.max_bytes });
+            self.json.truncate(start);
+            if self.count == 0 {
+                self.push_cut(row)?;
+            }
+            return Ok(false);
+        }
+        self.count += 1;
+        Ok(true)
+    }
+
+    /// Takes the first row although it is too large: each value gets an equal share.
+    fn push_cut(&mut self, row: &Row) -> Result<(), usize> {
+        let share = (self.limits.max_bytes / self.codecs.len().max(1)).max(16);
+        self.json.push(b'[');
+        for (at, codec) in self.codecs.iter().enumerate() {
+            if at > 0 {
+                self.json.push(b',');
+            }
+            let start = self.json.len();
+            match row.try_get::<_, Option<Raw<'_>>>(at) {
+                Ok(Some(Raw(raw))) => codec.write(raw, &mut self.json).map_err(|_| at)?,
+                Ok(None) => self.json.extend_from_slice(b"null"),
+                Err(_) => return Err(at),
+            }
+            let bytes = self.json.len() - start;
+            if bytes > share {
+                let cut = beginning(&self.json[start..], share);
+                self.json.truncate(start);
+                serde_json::to_writer(&mut self.json, &cut).map_err(|_| at)?;
+                self.cut_values.push(CutValue { column: at, bytes });
+            }
+        }
+        self.json.push(b']');
+        self.count = 1;
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Result<Rows, BoxError> {
+        self.json.push(b']');
+        let json = String::from_utf8(self.json)?;
+        Ok(Rows {
+            columns: self.columns,
+            rows: RawValue::from_string(json)?,
+            row_count: self.count as usize,
+            truncated: self.truncated,
+            cut_values: self.cut_values,
+        })
+    }
+}
+
+/// The beginning of a value that may fill about `share` bytes: of a string its text, of anything
+/// else its JSON.
+fn beginning(json: &[u8], share: usize) -> String {
+    let text = match serde_json::from_slice::<String>(json) {
+        Ok(text) => text,
+        Err(_) => String::from_utf8_lossy(json).into_owned(),
+    };
+    // Escapes make text longer, by six bytes for a control character at worst.
+    let mut room = share;
+    let mut end = 0;
+    for (at, c) in text.char_indices() {
+        let cost = if c.is_control() { 6 } else { c.len_utf8() + usize::from(matches!(c, '"' | '\\')) };
+        if cost > room {
+            break;
+        }
+        room -= cost;
+        end = at + c.len_utf8();
+    }
+    text[..end].to_owned()
+}
