@@ -1,0 +1,170 @@
+use std::ffi::OsString;
+use std::net::SocketAddr;
+
+use lexopt::prelude::*;
+
+const HELP: &str = "\
+The workspace's own chores.
+
+Usage: cargo xtask <COMMAND> [OPTIONS]
+
+Commands:
+  demo    Start an MCP server on a sample PostgreSQL database and ask it questions
+  test    Run every test of the workspace, with the database they need
+  bench   Run the benchmarks, with the database they need
+
+`cargo xtask <COMMAND> --help` tells more about one of them.";
+
+const DEMO_HELP: &str = "\
+Starts an MCP server on a sample PostgreSQL database and asks it questions.
+
+Finds or installs PostgreSQL's programs, starts a private cluster in a temporary directory, loads a sample
+shop of about 100,000 rows, starts `database-server` on it, makes the calls that a model would make through
+the official Rust SDK, prints them, and goes on serving until Ctrl-C. It never touches a PostgreSQL server
+that is already there, and leaves neither processes nor files of the cluster behind.
+
+Usage: cargo xtask demo [OPTIONS]
+
+Options:
+      --once             Stop after the calls instead of serving on
+      --listen <ADDR>    Address and port to serve on [default: 127.0.0.1:8080, or the next free port]
+  -h, --help             Print this help";
+
+const TEST_HELP: &str = "\
+Runs every test of the workspace: unit, wire, integration, end to end, and the examples in the documentation.
+
+Installs what is missing (PostgreSQL, libclang, the MCP client libraries of other languages), starts one private
+PostgreSQL cluster that all tests share, and runs `cargo test --workspace`. The cluster is gone afterwards.
+
+Usage: cargo xtask test [ARGUMENTS FOR CARGO TEST]...
+
+Examples:
+  cargo xtask test
+  cargo xtask test -p towline-postgres guard
+  cargo xtask test --workspace -- --nocapture
+
+With a package or target chosen, `--workspace` is left out.
+
+Environment:
+  TOWLINE_TEST_POSTGRES_URL    A running server to test against, as a superuser, instead of a private cluster
+
+Options:
+  -h, --help                   Print this help";
+
+const BENCH_HELP: &str = "\
+Runs the benchmarks, with a private PostgreSQL cluster for those that need a database.
+
+Usage: cargo xtask bench [ARGUMENTS FOR CARGO BENCH]...
+
+Examples:
+  cargo xtask bench
+  cargo xtask bench --bench call -- http
+
+Environment:
+  TOWLINE_TEST_POSTGRES_URL    A running server to measure against instead of a private cluster
+
+Options:
+  -h, --help                   Print this help";
+
+/// What the user asks for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Command {
+    Help(&'static str),
+    Demo(Demo),
+    /// With arguments for cargo.
+    Test(Vec<OsString>),
+    /// With arguments for cargo.
+    Bench(Vec<OsString>),
+}
+
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Demo {
+    pub(crate) once: bool,
+    /// `None`: the usual address, or the next free port.
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+impl Command {
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, lexopt::Error> {
+        let mut parser = lexopt::Parser::from_args(arguments);
+        match parser.next()? {
+            None | Some(Short('h') | Long("help")) => Ok(Self::Help(HELP)),
+            Some(Value(name)) => match name.to_str() {
+                Some("demo") => parse_demo(parser),
+                Some("test") => pass_on(&mut parser, TEST_HELP, Self::Test),
+                Some("bench") => pass_on(&mut parser, BENCH_HELP, Self::Bench),
+                Some("help") => Ok(Self::Help(HELP)),
+                _ => Err(format!("there is no command `{}`", name.display()).into()),
+            },
+            Some(argument) => Err(argument.unexpected()),
+        }
+    }
+}
+
+fn parse_demo(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let mut demo = Demo::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Command::Help(DEMO_HELP)),
+            Long("once") => demo.once = true,
+            Long("listen") => demo.listen = Some(parse_address(&parser.value()?.string()?)?),
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    Ok(Command::Demo(demo))
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, lexopt::Error> {
+    text.parse()
+        .map_err(|_| format!("`--listen {text}` is not an address and port like 127.0.0.1:8080").into())
+}
+
+/// Everything but a help flag of our own is for cargo.
+fn pass_on(
+    parser: &mut lexopt::Parser,
+    help: &'static str,
+    command: impl FnOnce(Vec<OsString>) -> Command,
+) -> Result<Command, lexopt::Error> {
+    let arguments: Vec<OsString> = parser.raw_args()?.collect();
+    let ours = arguments.iter().take_while(|argument| *argument != "--");
+    if ours.into_iter().any(|argument| argument == "--help" || argument == "-h") {
+        return Ok(Command::Help(help));
+    }
+    Ok(command(arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, expected: Result<Command, &str>) {
+        let parsed = Command::parse(line.split_whitespace().map(OsString::from));
+        assert_eq!(parsed.map_err(|error| error.to_string()), expected.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn a_command_line_is_read() {
+        check("", Ok(Command::Help(HELP)));
+        check("--help", Ok(Command::Help(HELP)));
+        check("demo --help", Ok(Command::Help(DEMO_HELP)));
+        check("test -h", Ok(Command::Help(TEST_HELP)));
+        check("demo", Ok(Command::Demo(Demo::default())));
+        check(
+            "demo --once --listen=[::1]:9000",
+            Ok(Command::Demo(Demo { once: true, listen: Some(([0, 0, 0, 0, 0, 0, 0, 1], 9000).into()) })),
+        );
+        check(
+            "test -p x -- --help",
+            Ok(Command::Test(["-p", "x", "--", "--help"].map(OsString::from).into())),
+        );
+        check("bench", Ok(Command::Bench(Vec::new())));
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
+        check("dmeo", Err("there is no command `dmeo`"));
+        check("demo --onc", Err("invalid option '--onc'"));
+        check("demo --listen 8080", Err("`--listen 8080` is not an address and port like 127.0.0.1:8080"));
+    }
+}
