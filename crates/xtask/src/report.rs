@@ -58,7 +58,10 @@ pub(crate) fn error(error: &dyn Error) {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text = format!("{text}: {cause}");
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}"); // some errors repeat their cause
+        }
         source = cause.source();
     }
     let _ = writeln!(io::stderr(), "error: {text}");
