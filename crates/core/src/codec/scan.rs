@@ -5,8 +5,10 @@
 //! parsers keep one or the other: what one of them checks, another would not run.
 
 use std::borrow::Cow;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::ops::Range;
+
+use foldhash::fast::RandomState;
 
 /// Bounds on one message. What is over them is refused before anything is built from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,9 @@ impl Default for Limits {
 
 /// The scanner recurses once per level, so no configuration may ask for more than the stack has.
 const DEPTH_CEILING: usize = 128;
+
+/// As many keys as a usual request has open at once, so that the list does not grow.
+const TYPICAL_KEYS: usize = 24;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ScanError {
@@ -65,8 +70,8 @@ impl<'a> Scanner<'a> {
             depth: 0,
             nodes: 0,
             limits,
-            keys: Vec::new(),
-            hasher: RandomState::new(),
+            keys: Vec::with_capacity(TYPICAL_KEYS),
+            hasher: RandomState::default(),
         }
     }
 
