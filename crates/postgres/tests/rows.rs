@@ -164,8 +164,8 @@ async fn what_came_back_goes_in_again_as_a_parameter() {
 
     for (sql, expected) in VALUES {
         let value: Value = serde_json::from_str(expected).unwrap();
-        // Objects stand for composites and odd arrays, which have no parameter form of their own;
-        // `void`-like and pseudo types have no input.
+        // Objects stand for composites and odd arrays, which have no parameter form of their own,
+        // and a record has no input.
         let is_input = !sql.starts_with("ROW") && !sql.contains("ARRAY[ROW");
         if value.is_object() || value.is_null() || !is_input {
             continue;
@@ -173,12 +173,13 @@ async fn what_came_back_goes_in_again_as_a_parameter() {
         let ty = scalar(&pool, &format!("SELECT format_type(pg_typeof({sql}), NULL)")).await;
         let ty = ty.as_str().unwrap().replace("character varying", "text");
         let compare = match ty.as_str() {
-            "json" | "xml" | "point" | "point[]" | "jsonpath" | "box" => "::text",
+            "json" => "::jsonb",
+            "xml" | "point" | "point[]" | "jsonpath" | "box" => "::text",
+            "bit" => "::varbit", // `bit` alone is one bit
+            "character" => continue, // nor does `character` alone keep four
             _ => "",
         };
-        if ty == "json" || ty == "unknown" || ty == "jsonpath" || ty == "box" || ty == "character" {
-            continue;
-        }
+        let ty = if ty == "bit" { "varbit".to_owned() } else { ty };
         let sql = format!("SELECT ({sql}){compare} IS NOT DISTINCT FROM ($1::{ty}){compare}");
         let rows = query_with(&pool, &sql, &format!("[{expected}]")).await;
         let rows = rows.unwrap_or_else(|error| panic!("{sql} with {expected}: {error}"));
@@ -210,7 +211,7 @@ async fn rows_are_cut_off_without_fetching_the_rest() {
     let database = Database::fresh().unwrap();
     let pool = pool(database.url());
     let limits = pool.limits().with_max_rows(10);
-    let sql = "SELECT n FROM generate_series(1, 1000000000) n";
+    let sql = "SELECT generate_series(1, 1000000000)"; // in FROM the server would keep them all
 
     let rows = pool.query_read_only(sql, &[], limits).await.unwrap();
     assert_eq!(rows.row_count, 10);
@@ -244,7 +245,7 @@ async fn bytes_are_cut_off_between_rows() {
     let database = Database::fresh().unwrap();
     let pool = pool(database.url());
     let limits = pool.limits().with_max_bytes(10_000);
-    let sql = "SELECT repeat('x', 990) FROM generate_series(1, 100000000)";
+    let sql = "SELECT repeat('x', 980), generate_series(1, 100000000)";
     let rows = pool.query_read_only(sql, &[], limits).await.unwrap();
     assert_eq!(rows.row_count, 10);
     assert!(rows.rows.get().len() <= 10_000);

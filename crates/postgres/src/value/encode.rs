@@ -93,6 +93,10 @@ fn param(value: &RawValue, ty: &Type) -> Result<Param, String> {
             };
             let mut literal = String::new();
             array(text, element, &mut literal, 0)?;
+            if matches!(*base, Type::INT2_VECTOR | Type::OID_VECTOR) {
+                // These two have a syntax of their own: `1 2 3`.
+                literal = literal.replace(',', " ").replace(['{', '}', '"'], "");
+            }
             Ok(Param(Some(literal)))
         }
         Some(b'{') => Err(format!(
