@@ -1,0 +1,49 @@
+//! Building blocks for production MCP (Model Context Protocol) servers.
+//!
+//! A server is a [`Router`] with tools, [tower] layers around it, and a transport:
+//!
+//! ```no_run
+//! use schemars::JsonSchema;
+//! use serde::Deserialize;
+//! use towline::{Router, Server, http, tool_fn};
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Add {
+//!     /// The first number.
+//!     a: f64,
+//!     /// The second number.
+//!     b: f64,
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let add = tool_fn("add", "Adds two numbers.", async |Add { a, b }: Add| (a + b).to_string());
+//!     let server = Server::new(Router::new("calculator", "1.0.0").tool(add));
+//!     http::serve(server, "127.0.0.1:8080").await
+//! }
+//! ```
+//!
+//! The [`guide`] goes on from there.
+//!
+//! # Features
+//!
+//! | feature | what it brings | default |
+//! |---|---|---|
+//! | `stdio` | serving over standard input and output, as desktop clients start servers | yes |
+//! | `http` | serving Streamable HTTP over HTTP/1.1 and HTTP/2, also within axum or hyper | yes |
+//! | `postgres` | read-only PostgreSQL tools; building it needs libclang | no |
+//!
+//! [tower]: https://docs.rs/tower
+
+pub mod guide;
+
+pub use towline_core::*;
+
+#[cfg(feature = "postgres")]
+pub use towline_postgres as postgres;
+#[cfg(feature = "http")]
+pub use towline_transport::http;
+#[cfg(any(feature = "stdio", feature = "http"))]
+pub use towline_transport::memory;
+#[cfg(feature = "stdio")]
+pub use towline_transport::stdio;

@@ -1,0 +1,98 @@
+//! An MCP server for PostgreSQL databases.
+
+mod args;
+mod config;
+mod startup;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use towline::health::HealthCheck;
+use towline::postgres::Pool;
+use towline::{Router, Server, http, postgres, stdio};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::Args;
+use crate::config::{Config, ServerConfig};
+
+const INSTRUCTIONS: &str = "\
+Answers questions from PostgreSQL databases, read-only. Begin with list_tables, then get_table_schema for the \
+tables that matter; suggest_queries and analyze_table help to know the data. execute_query runs one SELECT; give \
+values as parameters ($1, $2), and aggregate in SQL instead of fetching many rows.";
+
+/// A setting must be changed before the server can work.
+const EXIT_CONFIG: u8 = 2;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let config = match Config::load(&args, std::env::vars()) {
+        Ok(config) => config,
+        Err(error) => return fail(EXIT_CONFIG, &error),
+    };
+    let filter = match EnvFilter::try_new(&args.log) {
+        Ok(filter) => filter,
+        Err(_) => return fail(EXIT_CONFIG, &"--log: not a filter; try `info`, or `info,towline_postgres=debug`"),
+    };
+    // Standard output belongs to the protocol.
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    match run(config, args.check_config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, message }) => fail(code, &message),
+    }
+}
+
+/// Why the process ends early.
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+#[tokio::main]
+async fn run(config: Config, check_only: bool) -> Result<(), Failure> {
+    let mut pools = Vec::new();
+    for (_, database) in config.databases {
+        let pool = Pool::new(database)
+            .map_err(|error| Failure { code: EXIT_CONFIG, message: error.to_string() })?;
+        pools.push(pool);
+    }
+    startup::check(&pools, check_only).await?;
+    if check_only {
+        let names: Vec<&str> = pools.iter().map(Pool::name).collect();
+        say(&format!("The configuration works. Databases: {}", names.join(", ")));
+        return Ok(());
+    }
+    serve(&config.server, pools).await
+}
+
+async fn serve(config: &ServerConfig, pools: Vec<Pool>) -> Result<(), Failure> {
+    let checks: Vec<Arc<dyn HealthCheck>> =
+        pools.iter().map(|pool| Arc::new(pool.clone()) as Arc<dyn HealthCheck>).collect();
+    let router = Router::new("database-server", env!("CARGO_PKG_VERSION"))
+        .instructions(INSTRUCTIONS)
+        .tools(postgres::tools(pools))
+        .health(checks);
+    let server = Server::new(router);
+    let failed = |error: std::io::Error| Failure { code: 1, message: format!("serving failed: {error}") };
+    if config.stdio {
+        return stdio::serve(server).await.map_err(failed);
+    }
+    http::HttpServer::new(server)
+        .path(&config.path)
+        .allowed_hosts(&config.allowed_hosts)
+        .allowed_origins(&config.allowed_origins)
+        .serve(config.listen)
+        .await
+        .map_err(failed)
+}
+
+fn fail(code: u8, message: &dyn std::fmt::Display) -> ExitCode {
+    // Nothing can be done about a standard error that cannot be written to.
+    let _ = writeln!(std::io::stderr(), "database-server: {message}");
+    ExitCode::from(code)
+}
+
+fn say(message: &str) {
+    let _ = writeln!(std::io::stdout(), "{message}");
+}
