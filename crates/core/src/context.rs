@@ -89,6 +89,14 @@ impl Context {
         &mut self.extensions
     }
 
+    /// Sets what the client said of itself in a handshake, as clients of older revisions do; for transports that
+    /// keep one.
+    pub fn set_client(&mut self, info: Option<RawJson>, capabilities: Option<RawJson>) {
+        let meta = Arc::make_mut(&mut self.meta);
+        meta.client_info = info;
+        meta.client_capabilities = capabilities;
+    }
+
     /// Who the client says it is: for display and logs, never for a decision.
     pub fn client_info(&self) -> Option<Implementation> {
         self.meta.client_info.as_ref()?.parse().ok()

@@ -21,6 +21,17 @@ impl Extensions {
         entries.push((id, Arc::new(value)));
     }
 
+    /// Attaches all values of another set; they replace those of the same types.
+    pub fn extend(&mut self, other: Self) {
+        let (Some(own), Some(new)) = (&mut self.0, &other.0) else {
+            self.0 = self.0.take().or(other.0);
+            return;
+        };
+        let entries = Arc::make_mut(own);
+        entries.retain(|(id, _)| new.iter().all(|(other, _)| other != id));
+        entries.extend(new.iter().cloned());
+    }
+
     /// The value of that type.
     pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
         let id = TypeId::of::<T>();
@@ -50,5 +61,16 @@ mod tests {
         first.insert("new");
         assert_eq!((first.get::<u32>(), second.get::<u32>()), (Some(&2), Some(&1)));
         assert_eq!(second.get::<&str>(), None);
+    }
+
+    #[test]
+    fn a_set_added_to_another_wins() {
+        let (mut first, mut second) = (Extensions::default(), Extensions::default());
+        first.insert(1_u32);
+        first.insert("kept");
+        second.insert(2_u32);
+        first.extend(second);
+        first.extend(Extensions::default());
+        assert_eq!((first.get::<u32>(), first.get::<&str>()), (Some(&2), Some(&"kept")));
     }
 }

@@ -1,0 +1,51 @@
+//! What clients of revisions before 2026-07-28 agree on once, for all that follows on their stream.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use towline_core::codec::{self, Agreed};
+use towline_core::protocol::ProtocolVersion;
+use towline_core::{Error, RawJson, Request};
+
+/// The handshake of one stream: what `initialize` said, if there was one.
+#[derive(Debug, Default)]
+pub(crate) struct Handshake {
+    version: Option<ProtocolVersion>,
+    client_info: Option<RawJson>,
+    capabilities: Option<RawJson>,
+}
+
+impl Handshake {
+    /// Settles a request's revision, and adds to a request of an older one what its client said of itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`codec::negotiate`].
+    pub(crate) fn negotiate(&mut self, request: &mut Request) -> Result<(), Error> {
+        codec::negotiate(request, Agreed::Handshake(self.version))?;
+        let version = request.context().version();
+        if version.is_modern() {
+            return Ok(());
+        }
+        if request.method() == "initialize" {
+            self.note(request, version);
+        }
+        if self.version.is_some() {
+            request.context_mut().set_client(self.client_info.clone(), self.capabilities.clone());
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, request: &Request, version: ProtocolVersion) {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Params {
+            client_info: Option<Box<RawValue>>,
+            capabilities: Option<Box<RawValue>>,
+        }
+        let params: Params = request.parse().unwrap_or_default();
+        let json = |raw: Option<Box<RawValue>>| RawJson::from_text(String::from(Box::<str>::from(raw?))).ok();
+        self.version = Some(version);
+        self.client_info = json(params.client_info);
+        self.capabilities = json(params.capabilities);
+    }
+}

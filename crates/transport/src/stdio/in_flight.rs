@@ -1,0 +1,63 @@
+//! Which requests of a stream are running.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::task::AbortHandle;
+use towline_core::protocol::RequestId;
+
+/// The requests that are running, by id. A clone is a handle to the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct InFlight(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    running: HashMap<RequestId, (Ticket, AbortHandle)>,
+    last: Ticket,
+}
+
+/// Tells apart two requests that have the same id one after the other.
+pub(super) type Ticket = u64;
+
+impl InFlight {
+    /// Starts a request, unless one of its id is running.
+    pub(super) fn start(&self, id: &RequestId, spawn: impl FnOnce(Ticket) -> AbortHandle) -> bool {
+        let mut state = self.lock();
+        let ticket = state.last + 1;
+        state.last = ticket;
+        match state.running.entry(id.clone()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert((ticket, spawn(ticket)));
+                true
+            }
+        }
+    }
+
+    /// Takes a request off the list; false if it was cancelled, and so must not be answered.
+    pub(super) fn finish(&self, id: &RequestId, ticket: Ticket) -> bool {
+        let mut state = self.lock();
+        let mine = state.running.get(id).is_some_and(|(other, _)| *other == ticket);
+        mine && state.running.remove(id).is_some()
+    }
+
+    /// Drops a request's future, if it is still running.
+    pub(super) fn cancel(&self, id: &RequestId) {
+        if let Some((_, task)) = self.lock().running.remove(id) {
+            task.abort();
+        }
+    }
+
+    /// Drops the futures of all requests.
+    pub(super) fn cancel_all(&self) {
+        for (_, (_, task)) in self.lock().running.drain() {
+            task.abort();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing can leave the map half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

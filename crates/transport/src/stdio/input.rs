@@ -1,0 +1,67 @@
+//! Standard input as a stream.
+
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::mpsc;
+
+const CHUNK: usize = 64 * 1024;
+
+/// Standard input, read by a thread of its own.
+///
+/// Tokio's own reads on the runtime's blocking threads, for which the runtime waits when it ends: after a SIGTERM the
+/// process would hang until its client wrote something. This thread is left behind instead.
+pub(super) fn stdin() -> Stdin {
+    let (sender, chunks) = mpsc::channel(2);
+    let read = move || {
+        let mut stdin = io::stdin().lock();
+        let mut buffer = BytesMut::new();
+        loop {
+            buffer.resize(CHUNK, 0);
+            let chunk = match stdin.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(len) => Ok(buffer.split_to(len).freeze()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+            let failed = chunk.is_err();
+            if sender.blocking_send(chunk).is_err() || failed {
+                return;
+            }
+        }
+    };
+    let spawned = std::thread::Builder::new().name("stdin".into()).spawn(read);
+    Stdin { chunks, current: Bytes::new(), failed: spawned.err() }
+}
+
+#[derive(Debug)]
+pub(super) struct Stdin {
+    chunks: mpsc::Receiver<io::Result<Bytes>>,
+    current: Bytes,
+    failed: Option<io::Error>,
+}
+
+impl AsyncRead for Stdin {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Err(error));
+        }
+        if self.current.is_empty() {
+            match ready!(self.chunks.poll_recv(cx)) {
+                None => return Poll::Ready(Ok(())),
+                Some(chunk) => self.current = chunk?,
+            }
+        }
+        let len = self.current.len().min(out.remaining());
+        out.put_slice(&self.current[..len]);
+        self.current.advance(len);
+        Poll::Ready(Ok(()))
+    }
+}

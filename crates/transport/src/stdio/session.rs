@@ -1,0 +1,226 @@
+//! One stream from its first line to its last.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+use towline_core::codec::{self, DecodeError, Limits, Message};
+use towline_core::protocol::{ProtocolVersion, RequestId};
+use towline_core::{Error, ErrorKind, Notifier, Reply, Request, Serve};
+
+use super::Stdio;
+use super::in_flight::{InFlight, Ticket};
+use super::lines::{Line, Lines};
+use super::write;
+use crate::call::Call;
+use crate::legacy::Handshake;
+
+/// How many messages wait for the writer before those who send them wait too.
+const OUTPUT: usize = 64;
+/// How many notifications of one request wait before the request does.
+const NOTIFICATIONS: usize = 8;
+
+pub(super) async fn run<S, R, W>(
+    options: Stdio,
+    server: S,
+    reader: R,
+    writer: W,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()>
+where
+    S: Serve,
+    R: AsyncRead + Send + Unpin,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let (output, messages) = mpsc::channel(OUTPUT);
+    let mut writing = AbortOnDrop(tokio::spawn(write::write_all(messages, writer)));
+    // Semaphores count in 32 bits and a little less; nobody means to run as many requests at once.
+    let slots = u32::try_from(options.max_in_flight.get()).unwrap_or(u32::MAX).min(1 << 24);
+    let mut session = Session {
+        server,
+        handshake: Handshake::default(),
+        limits: options.limits,
+        slots: Arc::new(Semaphore::new(slots as usize)),
+        in_flight: CancelOnDrop(InFlight::default()),
+        output,
+    };
+    let mut lines = Lines::new(reader, options.max_line.get());
+
+    let read = tokio::select! {
+        read = session.read(&mut lines) => read,
+        () = pin!(shutdown) => Ok(()),
+        written = &mut writing.0 => return ended(written),
+    };
+
+    let deadline = Instant::now() + options.shutdown_grace;
+    // Each running request holds a slot, so having all of them means that all requests are done.
+    let drained = tokio::select! {
+        drained = timeout_at(deadline, session.slots.acquire_many(slots)) => drained.is_ok(),
+        written = &mut writing.0 => return ended(written),
+    };
+    if !drained {
+        tracing::warn!("requests were cut off at the end of the grace period");
+    }
+    drop(session);
+    match timeout_at(deadline, &mut writing.0).await {
+        Ok(written) => read.and(ended(written)),
+        Err(_) => read,
+    }
+}
+
+struct Session<S> {
+    server: S,
+    handshake: Handshake,
+    limits: Limits,
+    slots: Arc<Semaphore>,
+    in_flight: CancelOnDrop,
+    output: Sender<Bytes>,
+}
+
+impl<S: Serve> Session<S> {
+    async fn read<R: AsyncRead + Unpin>(&mut self, lines: &mut Lines<R>) -> io::Result<()> {
+        while let Some(line) = lines.next().await? {
+            match line {
+                Line::Text(text) if text.trim_ascii().is_empty() => {}
+                Line::Text(text) => self.message(text).await,
+                Line::TooLong => {
+                    let error = Error::new(ErrorKind::TooLarge, "the message is too long");
+                    self.refuse(None, error, ProtocolVersion::LATEST).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn message(&mut self, text: Bytes) {
+        match codec::decode(text, &self.limits) {
+            Ok(Message::Request(id, request)) => self.request(id, request).await,
+            Ok(Message::Notification(notification)) => self.notification(&notification),
+            // This server sends no requests, so this answers none of them.
+            Ok(Message::Response) => {}
+            Err(DecodeError { id, error }) => self.refuse(id, error, ProtocolVersion::LATEST).await,
+        }
+    }
+
+    async fn request(&mut self, id: RequestId, mut request: Request) {
+        if let Err(error) = self.handshake.negotiate(&mut request) {
+            return self.refuse(Some(id), error, ProtocolVersion::LATEST).await;
+        }
+        let version = request.context().version();
+        let slot = Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed");
+        let spawn = |ticket| {
+            let in_flight = self.in_flight.0.clone();
+            let running = Running { id: id.clone(), ticket, in_flight, output: self.output.clone(), slot };
+            tokio::spawn(running.run(self.server.clone(), request)).abort_handle()
+        };
+        if !self.in_flight.0.start(&id, spawn) {
+            let error = Error::new(ErrorKind::InvalidRequest, "a request with this `id` is still running");
+            self.refuse(Some(id), error, version).await;
+        }
+    }
+
+    fn notification(&self, notification: &Request) {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Cancelled<'a> {
+            #[serde(borrow)]
+            request_id: &'a RawValue,
+        }
+        if notification.method() != "notifications/cancelled" {
+            return;
+        }
+        let Some(params) = notification.params() else { return };
+        // Cancellations that make no sense are to be ignored (basic/patterns/cancellation, "Error Handling").
+        let Ok(cancelled) = serde_json::from_str::<Cancelled<'_>>(params.as_str()) else { return };
+        if let Some(id) = RequestId::from_json(cancelled.request_id.get().to_owned().into()) {
+            self.in_flight.0.cancel(&id);
+        }
+    }
+
+    async fn refuse(&self, id: Option<RequestId>, error: Error, version: ProtocolVersion) {
+        // When there is no writer any more, the session ends by that.
+        let _ = self.output.send(codec::encode(id.as_ref(), &Err(error), version)).await;
+    }
+}
+
+/// A request that is running. Its slot is free again once its answer has found room with the writer.
+struct Running {
+    id: RequestId,
+    ticket: Ticket,
+    in_flight: InFlight,
+    output: Sender<Bytes>,
+    slot: OwnedSemaphorePermit,
+}
+
+impl Running {
+    async fn run<S: Serve>(self, server: S, mut request: Request) {
+        let Self { id, ticket, in_flight, output, slot } = self;
+        let version = request.context().version();
+        let answer = if request.context().wants_notifications() {
+            let (notifier, notifications) = Notifier::channel(NOTIFICATIONS);
+            request.context_mut().set_notifier(notifier);
+            report(Call::new(server, request), notifications, &output).await
+        } else {
+            Call::new(server, request).await
+        };
+        if in_flight.finish(&id, ticket) {
+            let _ = output.send(codec::encode(Some(&id), &answer, version)).await;
+        }
+        drop(slot);
+    }
+}
+
+/// Passes on what a request reports, all of it before its answer.
+async fn report<S: Serve>(
+    call: Call<S>,
+    mut notifications: Receiver<Bytes>,
+    output: &Sender<Bytes>,
+) -> Result<Reply, Error> {
+    let mut call = pin!(call);
+    let answer = loop {
+        tokio::select! {
+            biased;
+            Some(notification) = notifications.recv() => {
+                let _ = output.send(notification).await;
+            }
+            answer = &mut call => break answer,
+        }
+    };
+    while let Ok(notification) = notifications.try_recv() {
+        let _ = output.send(notification).await;
+    }
+    answer
+}
+
+/// How the writer ended: a client that is gone is the end of the session, not a failure.
+fn ended(written: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
+    match written {
+        Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Ok(result) => result,
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+struct CancelOnDrop(InFlight);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel_all();
+    }
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
