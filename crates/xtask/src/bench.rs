@@ -18,6 +18,6 @@ pub(crate) fn run(arguments: &[OsString], interrupt: &Interrupt) -> Result<(), F
         if arguments.first().is_none_or(|argument| argument == "--") {
             command.args(["--workspace", "--benches"]);
         }
-        interrupt.run(command.args(arguments))
+        interrupt.run_cargo(command.args(arguments))
     })
 }

@@ -94,7 +94,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 /// Builds the server and the client of the tour; returns their paths.
 fn build(interrupt: &Interrupt) -> Result<(PathBuf, PathBuf), Failure> {
     report::title("Building database-server and the tour (the first time takes minutes)");
-    interrupt.run(cargo().args(["build", "--bin", "database-server", "--bin", "tour"]))?;
+    interrupt.run_cargo(cargo().args(["build", "--bin", "database-server", "--bin", "tour"]))?;
     let ours = env::current_exe().map_err(Failure::io("find our own program"))?;
     let directory = ours.parent().expect("a program stands in a folder");
     Ok((directory.join("database-server"), directory.join("tour")))

@@ -8,10 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::report::{self, Failure};
+
+/// Signals a process, or the group that it leads.
+type Kill = fn(Pid, Signal) -> rustix::io::Result<()>;
 
 const POLL: Duration = Duration::from_millis(30);
 /// How long a process may take to end when asked; longer than a server needs to drain.
@@ -41,8 +44,17 @@ impl Interrupt {
         if self.is_set() { Err(Failure::Interrupted) } else { outcome.map_err(Into::into) }
     }
 
-    /// Runs a command to its end, with the terminal as its own.
+    /// Runs cargo to its end. When the user stops, all that it started ends with it, tests too.
+    pub(crate) fn run_cargo(&self, command: &mut Command) -> Result<(), Failure> {
+        self.run_until_end(command.process_group(0).stdin(Stdio::null()), kill_process_group)
+    }
+
+    /// Runs a command to its end, with the terminal as its own: it may ask for a password.
     pub(crate) fn run(&self, command: &mut Command) -> Result<(), Failure> {
+        self.run_until_end(command, kill_process)
+    }
+
+    fn run_until_end(&self, command: &mut Command, kill: Kill) -> Result<(), Failure> {
         let name = Path::new(command.get_program()).display().to_string();
         let mut child = command.spawn().map_err(Failure::io(format!("start `{name}`")))?;
         loop {
@@ -51,7 +63,7 @@ impl Interrupt {
                 return self.check(outcome);
             }
             if self.is_set() {
-                end(&mut child);
+                end(&mut child, kill);
                 return Err(Failure::Interrupted);
             }
             thread::sleep(POLL);
@@ -134,16 +146,16 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        end(&mut self.child);
+        end(&mut self.child, kill_process);
     }
 }
 
-/// Asks a process to end, and makes it when it does not.
-fn end(child: &mut Child) {
+/// Asks a process, or the group that it leads, to end, and makes it when it does not.
+fn end(child: &mut Child, kill: Kill) {
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
         && matches!(child.try_wait(), Ok(None))
     {
-        let _ = kill_process(pid, Signal::TERM);
+        let _ = kill(pid, Signal::TERM);
     }
     let deadline = Instant::now() + PATIENCE;
     while matches!(child.try_wait(), Ok(None)) {
@@ -175,6 +187,19 @@ mod tests {
         let started = Instant::now();
         let outcome = interrupt(true).run(Command::new("sleep").arg("30"));
         assert!(matches!(outcome, Err(Failure::Interrupted)), "{outcome:?}");
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn an_interrupt_ends_what_cargo_started_too() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 30 & sleep 30"]).stdout(writer);
+        assert!(matches!(interrupt(true).run_cargo(&mut command), Err(Failure::Interrupted)));
+
+        drop(command); // it holds our end of the pipe, which closes when the last process is gone
+        let started = Instant::now();
+        assert_eq!(io::Read::read(&mut reader, &mut [0]).unwrap(), 0);
         assert!(started.elapsed() < Duration::from_secs(10));
     }
 

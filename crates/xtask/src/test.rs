@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &[OsString], interrupt: &Interrupt) -> Result<(), F
         if !selects_packages(arguments) {
             command.arg("--workspace");
         }
-        interrupt.run(command.args(arguments))
+        interrupt.run_cargo(command.args(arguments))
     })
 }
 
