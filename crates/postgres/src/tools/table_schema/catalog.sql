@@ -1,4 +1,4 @@
--- $1 the relation, $2 hidden columns in lower case, as the configuration names them, $3 schemas allowed (none: all)
+-- $1 the relation, $2 hidden columns as the configuration names them, $3 schemas allowed (none: all)
 WITH
 self AS (
     SELECT c.*, n.nspname FROM pg_catalog.pg_class AS c
@@ -15,7 +15,7 @@ near AS (
        OR c.oid IN (SELECT i.inhparent FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = $1::oid)
        OR c.oid IN (SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = $1::oid)
        OR c.oid IN (SELECT d.refobjid FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid
-                    WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+                    WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
                       AND w.ev_class = $1::oid)
 ),
 -- A column hidden in a table is hidden in its partitions.
@@ -35,9 +35,13 @@ hidden AS (
     UNION
     SELECT a.attrelid, a.attnum FROM pg_catalog.pg_attribute AS a JOIN named ON named.oid = a.attrelid
     WHERE a.attnum > 0 AND NOT a.attisdropped
-      AND (pg_catalog.lower(a.attname) = ANY ($2::text[])
-           OR pg_catalog.lower(named.relname || '.' || a.attname) = ANY ($2::text[])
-           OR pg_catalog.lower(named.nspname || '.' || named.relname || '.' || a.attname) = ANY ($2::text[]))
+      AND EXISTS (
+          SELECT FROM pg_catalog.unnest($2::text[]) AS u (entry)
+          -- Without case and quotes: that hides rather too much than too little.
+          WHERE pg_catalog.lower(pg_catalog.replace(u.entry, '"', '')) = ANY (ARRAY[
+              pg_catalog.lower(pg_catalog.replace(a.attname, '"', '')),
+              pg_catalog.lower(pg_catalog.replace(named.relname || '.' || a.attname, '"', '')),
+              pg_catalog.lower(pg_catalog.replace(named.nspname || '.' || named.relname || '.' || a.attname, '"', ''))]))
 ),
 shown AS (
     SELECT near.oid, near.nspname,
@@ -71,12 +75,176 @@ types AS (
     WHERE y.typtype <> 'd'
 ),
 constraints AS (
-    SELECT k.*, own.names AS columns, far.names AS far_columns, s.sql_name AS far_table
+    SELECT k.oid, k.conname, k.contype, k.conparentid, k.conrelid, k.confrelid, k.conindid, k.convalidated,
+           pg_catalog.pg_get_constraintdef(k.oid, true) AS definition,
+           CASE k.confupdtype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT'
+               WHEN 'r' THEN 'RESTRICT' END AS on_update,
+           CASE k.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT'
+               WHEN 'r' THEN 'RESTRICT' END AS on_delete,
+           own.names AS own_columns, far.names AS far_columns
     FROM pg_catalog.pg_constraint AS k
-    LEFT JOIN shown AS s ON s.oid = CASE WHEN k.conrelid = $1::oid AND k.contype = 'f' THEN k.confrelid ELSE k.conrelid END
     CROSS JOIN LATERAL (
-        SELECT pg_catalog.coalesce_names(1) AS names
+        SELECT pg_catalog.json_agg(a.attname ORDER BY u.place) AS names, pg_catalog.bool_or(h.attnum IS NOT NULL) AS hidden
+        FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
+        LEFT JOIN hidden AS h ON h.attrelid = a.attrelid AND h.attnum = a.attnum
     ) AS own
-    CROSS JOIN LATERAL (SELECT 1 AS names) AS far
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.json_agg(a.attname ORDER BY u.place) AS names, pg_catalog.bool_or(h.attnum IS NOT NULL) AS hidden
+        FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY AS u (attnum, place)
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = u.attnum
+        LEFT JOIN hidden AS h ON h.attrelid = a.attrelid AND h.attnum = a.attnum
+    ) AS far
+    WHERE (k.conrelid = $1::oid OR k.confrelid = $1::oid)
+      AND own.hidden IS NOT TRUE AND far.hidden IS NOT TRUE
+),
+indexes AS (
+    SELECT i.*, c.relname, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
+           pg_catalog.obj_description(i.indexrelid, 'pg_class') AS comment, m.amname
+    FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+    JOIN pg_catalog.pg_am AS m ON m.oid = c.relam
+    WHERE i.indrelid = $1::oid
+      AND NOT EXISTS (
+          SELECT FROM hidden AS h
+          WHERE h.attrelid = i.indrelid
+            AND (h.attnum = ANY (i.indkey::pg_catalog.int2[]) OR EXISTS (
+                SELECT FROM pg_catalog.pg_depend AS d
+                WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
+                  AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                  AND d.refobjid = h.attrelid AND d.refobjsubid = h.attnum)))
+),
+-- The relations whose partition key may be told.
+keyed AS (
+    SELECT p.partrelid FROM pg_catalog.pg_partitioned_table AS p JOIN near ON near.oid = p.partrelid
+    WHERE NOT EXISTS (
+        SELECT FROM hidden AS h JOIN pg_catalog.pg_depend AS d
+            ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = p.partrelid
+           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+           AND d.refobjid = h.attrelid AND d.refobjsubid = h.attnum
+        WHERE h.attrelid = p.partrelid)
+),
+leaves AS (
+    SELECT c.oid, c.reltuples, pg_catalog.pg_total_relation_size(c.oid) AS total_bytes,
+           greatest(pg_catalog.pg_stat_get_last_analyze_time(c.oid),
+                    pg_catalog.pg_stat_get_last_autoanalyze_time(c.oid)) AS analyzed_at
+    FROM pg_catalog.pg_class AS c
+    WHERE c.relkind IN ('r', 'm', 'f')
+      AND (c.oid = $1::oid OR c.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree($1::oid::pg_catalog.regclass) AS t))
+),
+size AS (
+    SELECT CASE WHEN pg_catalog.count(*) = 0 OR pg_catalog.bool_or(l.reltuples < 0) THEN NULL
+                ELSE pg_catalog.round(pg_catalog.sum(l.reltuples)::numeric)::bigint END AS rows,
+           pg_catalog.sum(l.total_bytes)::bigint AS total_bytes,
+           pg_catalog.min(l.analyzed_at) AS analyzed_at,
+           pg_catalog.count(*) AS leaves
+    FROM leaves AS l
 )
-SELECT 1
+SELECT pg_catalog.json_build_object(
+    'schema', self.nspname,
+    'name', self.relname,
+    'kind', CASE WHEN self.relispartition THEN 'partition' ELSE CASE self.relkind WHEN 'r' THEN 'table'
+        WHEN 'p' THEN 'partitioned_table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized_view'
+        ELSE 'foreign_table' END END,
+    'comment', pg_catalog.obj_description(self.oid, 'pg_class'),
+    'row_estimate', CASE WHEN pg_catalog.row_security_active(self.oid) OR self.relkind = 'v' THEN NULL ELSE size.rows END,
+    'total_bytes', CASE WHEN self.relkind IN ('v', 'f') THEN NULL ELSE size.total_bytes END,
+    'analyzed_at', size.analyzed_at,
+    'row_level_security', self.relrowsecurity,
+    'columns', (
+        SELECT listed.columns FROM (SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+            'name', c.attname,
+            'sql_name', pg_catalog.quote_ident(c.attname),
+            'type', c.type_name,
+            'base_type', CASE WHEN t.oid <> c.atttypid THEN t.type_name END,
+            'nullable', NOT c.attnotnull,
+            'default', CASE WHEN c.attgenerated = '' AND e.visible THEN c.expression END,
+            'generated', CASE WHEN c.attgenerated <> '' AND e.visible THEN c.expression END,
+            'generated_kind', CASE c.attgenerated WHEN 's' THEN 'stored' WHEN 'v' THEN 'virtual' END,
+            'identity', CASE c.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END,
+            'comment', pg_catalog.col_description(c.attrelid, c.attnum),
+            'enum_labels', (SELECT pg_catalog.json_agg(v.enumlabel ORDER BY v.enumsortorder)
+                            FROM pg_catalog.pg_enum AS v WHERE v.enumtypid = t.enum_oid)
+        ) ORDER BY c.attnum) AS columns
+        FROM columns AS c
+        LEFT JOIN types AS t ON t.attnum = c.attnum
+        CROSS JOIN LATERAL (SELECT NOT EXISTS (
+            SELECT FROM pg_catalog.pg_depend AS d JOIN hidden AS h ON h.attrelid = d.refobjid AND h.attnum = d.refobjsubid
+            WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = c.default_oid
+              AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass) AS visible) AS e) AS listed
+    ),
+    'primary_key', (
+        SELECT pg_catalog.json_build_object('name', k.conname, 'columns', k.own_columns)
+        FROM constraints AS k WHERE k.conrelid = self.oid AND k.contype = 'p'
+    ),
+    'unique_constraints', (
+        SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', k.conname, 'columns', k.own_columns) ORDER BY k.conname)
+        FROM constraints AS k WHERE k.conrelid = self.oid AND k.contype = 'u'
+    ),
+    'check_constraints', (
+        SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', k.conname, 'definition', k.definition) ORDER BY k.conname)
+        FROM constraints AS k WHERE k.conrelid = self.oid AND k.contype IN ('c', 'x')
+    ),
+    'foreign_keys', (
+        SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+            'name', k.conname, 'columns', k.own_columns, 'references_table', s.sql_name,
+            'references_columns', k.far_columns, 'on_update', k.on_update, 'on_delete', k.on_delete,
+            'validated', k.convalidated) ORDER BY k.conname)
+        FROM constraints AS k JOIN shown AS s ON s.oid = k.confrelid
+        -- A key to a partitioned table has a copy for each of its partitions.
+        WHERE k.conrelid = self.oid AND k.contype = 'f' AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_constraint AS o WHERE o.oid = k.conparentid AND o.conrelid = k.conrelid)
+    ),
+    'referenced_by', (
+        SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+            'name', k.conname, 'table', s.sql_name, 'columns', k.own_columns,
+            'references_columns', k.far_columns, 'on_update', k.on_update, 'on_delete', k.on_delete,
+            'validated', k.convalidated) ORDER BY s.sql_name, k.conname)
+        FROM constraints AS k JOIN shown AS s ON s.oid = k.conrelid
+        WHERE k.confrelid = self.oid AND k.contype = 'f' AND k.conparentid = 0
+    ),
+    'indexes', (
+        SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+            'name', i.relname, 'definition', i.definition, 'method', i.amname, 'unique', i.indisunique,
+            'primary', i.indisprimary, 'valid', i.indisvalid, 'comment', i.comment) ORDER BY i.indisprimary DESC, i.relname)
+        FROM indexes AS i
+    ),
+    'partition_of', (
+        SELECT pg_catalog.json_build_object(
+            'table', s.sql_name,
+            'bounds', CASE WHEN i.inhparent IN (SELECT partrelid FROM keyed)
+                THEN pg_catalog.pg_get_expr(self.relpartbound, self.oid) END)
+        FROM pg_catalog.pg_inherits AS i JOIN shown AS s ON s.oid = i.inhparent
+        WHERE i.inhrelid = self.oid AND self.relispartition
+    ),
+    'partitioning', (
+        SELECT pg_catalog.json_build_object(
+            'key', CASE WHEN self.oid IN (SELECT partrelid FROM keyed) THEN pg_catalog.pg_get_partkeydef(self.oid) END,
+            'count', (SELECT pg_catalog.count(*) FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = self.oid),
+            'partitions', (
+                SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', x.sql_name, 'bounds', x.bounds)
+                                           ORDER BY x.place)
+                FROM (SELECT s.sql_name,
+                             CASE WHEN self.oid IN (SELECT partrelid FROM keyed)
+                                 THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END AS bounds,
+                             pg_catalog.row_number() OVER (
+                                 ORDER BY pg_catalog.pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT', c.relname) AS place
+                      FROM pg_catalog.pg_inherits AS i
+                      JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+                      JOIN shown AS s ON s.oid = c.oid
+                      WHERE i.inhparent = self.oid
+                      ORDER BY place LIMIT 100) AS x))
+        WHERE self.relkind = 'p'
+    ),
+    'view_definition', CASE WHEN self.relkind IN ('v', 'm') AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_depend AS d
+            JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid
+            LEFT JOIN hidden AS h ON h.attrelid = d.refobjid AND h.attnum = d.refobjsubid
+            LEFT JOIN near ON near.oid = d.refobjid
+            WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+              AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+              AND w.ev_class = self.oid
+              AND (h.attnum IS NOT NULL OR pg_catalog.cardinality($3::text[]) > 0 AND near.nspname <> ALL ($3::text[])))
+        THEN pg_catalog.pg_get_viewdef(self.oid, true) END
+)::text
+FROM self CROSS JOIN size
