@@ -1,9 +1,6 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Read};
-use std::net::TcpListener;
 use std::ops::Deref;
-use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,32 +8,17 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::error::Tried;
+use crate::signal::{children, signal_one};
 use crate::watchdog::Watchdog;
-use crate::{Binaries, Error, SHARED_URL, Server};
+use crate::{Binaries, Builder, Error, SHARED_URL, Server};
 
 /// How long a server may take to become ready. A loaded machine needs far more than the usual 0.1 s.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
-
-/// Settings of every cluster; [`Builder::setting`] overrides them.
-const SETTINGS: &[(&str, &str)] = &[
-    ("autovacuum", "off"), // statistics change only when somebody says so
-    ("fsync", "off"),
-    ("full_page_writes", "off"),
-    ("jit", "off"),
-    ("lc_messages", "C"),
-    ("listen_addresses", "127.0.0.1"),
-    ("log_timezone", "UTC"),
-    ("max_connections", "200"),
-    ("max_wal_senders", "0"),
-    ("synchronous_commit", "off"),
-    ("timezone", "UTC"),
-    ("wal_level", "minimal"),
-];
 
 /// A private PostgreSQL server that lives as long as this value.
 ///
@@ -44,75 +26,15 @@ const SETTINGS: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub struct Cluster {
     // The order matters: the watchdog removes the directory before `directory` looks for what is left.
-    process: Option<Child>,
-    watchdog: Watchdog,
-    server: Server,
-    port: u16,
-    builder: Builder,
-    binaries: Binaries,
-    user: Option<(u32, u32)>,
-    directory: TempDir,
-}
-
-/// How to start a [`Cluster`].
-#[derive(Clone, Debug, Default)]
-pub struct Builder {
-    settings: Vec<(String, String)>,
-}
-
-impl Builder {
-    /// Sets a server setting, as in `postgresql.conf`.
-    #[must_use]
-    pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.settings.push((name.into(), value.into()));
-        self
-    }
-
-    /// Creates the cluster and returns once it accepts connections.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotInstalled`] tells what to install; the others carry what PostgreSQL said.
-    pub fn start(self) -> Result<Cluster, Error> {
-        let binaries = Binaries::find()?;
-        let user = if geteuid().is_root() { Some(unprivileged_user()?) } else { None };
-        // Root's temporary directory may be closed to others, and a socket's path has room for 107 bytes.
-        let parent = std::env::temp_dir();
-        let parent =
-            if user.is_some() || parent.as_os_str().len() > 60 { Path::new("/tmp") } else { &parent };
-        let directory =
-            TempDir::with_prefix_in("scratch-postgres-", parent).tried("create a temporary directory")?;
-        let watchdog = Watchdog::start(directory.path())?;
-        let password = random_hex()?;
-        let password_file = directory.path().join("password");
-        fs::write(&password_file, &password).tried("write the password file")?;
-        if let Some((uid, gid)) = user {
-            for path in [directory.path(), &password_file] {
-                chown(path, Some(uid), Some(gid))
-                    .tried("hand the temporary directory to PostgreSQL's user")?;
-            }
-        }
-
-        let server = Server::with_psql(&format!("postgres://postgres:{password}@127.0.0.1"), &binaries.psql);
-        let mut cluster =
-            Cluster { process: None, watchdog, server, port: 0, builder: self, binaries, user, directory };
-        cluster.initialise(&password_file)?;
-        // Between the choice of a free port and its use another process may take it.
-        let mut tries = 0;
-        loop {
-            cluster.port = free_port()?;
-            match cluster.launch() {
-                Err(Error::NotReady { log }) if log.contains("Address already in use") && tries < 5 => {
-                    tries += 1;
-                }
-                Err(error) => return Err(error),
-                Ok(()) => break,
-            }
-        }
-        let url = format!("postgres://postgres:{password}@127.0.0.1:{}", cluster.port);
-        cluster.server = Server::with_psql(&url, &cluster.binaries.psql);
-        Ok(cluster)
-    }
+    pub(crate) process: Option<Child>,
+    pub(crate) watchdog: Watchdog,
+    pub(crate) server: Server,
+    pub(crate) port: u16,
+    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) binaries: Binaries,
+    /// User and group to run as; `None` for the caller's own.
+    pub(crate) user: Option<(u32, u32)>,
+    pub(crate) directory: TempDir,
 }
 
 impl Cluster {
@@ -218,7 +140,8 @@ impl Cluster {
         self.signal_all(Signal::CONT)
     }
 
-    fn initialise(&mut self, password_file: &Path) -> Result<(), Error> {
+    /// Creates the cluster's files.
+    pub(crate) fn initialise(&mut self, password_file: &Path) -> Result<(), Error> {
         let locale = if cfg!(target_os = "linux") { "C.UTF-8" } else { "C" };
         let child = self
             .command(&self.binaries.initdb)
@@ -245,14 +168,13 @@ impl Cluster {
     }
 
     /// Starts the server process and waits until it is ready.
-    fn launch(&mut self) -> Result<(), Error> {
+    pub(crate) fn launch(&mut self) -> Result<(), Error> {
         let log_path = self.directory.path().join("log");
         let log = File::create(&log_path).tried("create the server's log")?;
         let mut command = self.command(&self.binaries.postgres);
         command.arg("-D").arg(self.data()).arg("-k").arg(self.directory.path());
         command.arg("-p").arg(self.port.to_string());
-        let own = self.builder.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in SETTINGS.iter().copied().chain(own) {
+        for (name, value) in &self.settings {
             command.arg("-c").arg(format!("{name}={value}"));
         }
         let mut child = command.stderr(log).spawn().tried("start postgres")?;
@@ -346,54 +268,4 @@ impl Drop for Cluster {
         // Whatever fails here, the watchdog tries again once it is dropped.
         let _ = self.shut_down(Signal::QUIT);
     }
-}
-
-fn signal_one(id: u32, signal: Signal) -> Result<(), Error> {
-    let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) else { return Ok(()) };
-    match kill_process(pid, signal) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()), // gone is as good as signalled
-        Err(error) => Err(io::Error::from(error)).tried("signal postgres"),
-    }
-}
-
-/// The processes that `parent` started, from `/proc`.
-fn children(parent: u32) -> Vec<u32> {
-    fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let id: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-            // `id (name) state parent ...`, and a name may hold spaces and brackets
-            let of: u32 = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
-            (of == parent).then_some(id)
-        })
-        .collect()
-}
-
-fn unprivileged_user() -> Result<(u32, u32), Error> {
-    ["postgres", "nobody"]
-        .into_iter()
-        .find_map(|name| Some((id("-u", name)?, id("-g", name)?)))
-        .ok_or(Error::NoUnprivilegedUser)
-}
-
-fn id(option: &str, name: &str) -> Option<u32> {
-    let output = Command::new("id").args([option, name]).stderr(Stdio::null()).output().ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-}
-
-fn free_port() -> Result<u16, Error> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).tried("find a free port")?;
-    Ok(listener.local_addr().tried("find a free port")?.port())
-}
-
-fn random_hex() -> Result<String, Error> {
-    let mut bytes = [0; 16];
-    File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).tried("read random bytes")?;
-    Ok(bytes.iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String takes what is written");
-        hex
-    }))
 }

@@ -24,15 +24,18 @@
 //! The clusters trade durability for speed (`fsync = off`): they hold nothing worth keeping.
 
 mod binaries;
+mod builder;
 mod cluster;
 mod database;
 mod error;
 mod server;
 pub mod shop;
+mod signal;
 mod watchdog;
 
 pub use binaries::Binaries;
-pub use cluster::{Builder, Cluster};
+pub use builder::Builder;
+pub use cluster::Cluster;
 pub use database::Database;
 pub use error::Error;
 pub use server::Server;
