@@ -73,6 +73,11 @@ pub(crate) fn ensure(needs: &[Need], interrupt: &Interrupt) -> Result<(), Failur
         return Err(Failure::Message(format!("missing: {names}; run `{by_hand}` and start again")));
     }
     report::title(format!("Installing {} with apt-get", packages.join(" ")));
+    if missing.contains(&Need::Postgres) {
+        report::note(
+            "Debian may start a server of its own with it, on port 5432; nothing here uses that one",
+        );
+    }
     interrupt.run(apt_get(root).arg("update").arg("-qq"))?;
     interrupt.run(apt_get(root).args(["install", "-y", "-qq", "--no-install-recommends"]).args(&packages))?;
 
