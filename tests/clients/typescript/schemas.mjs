@@ -1,0 +1,53 @@
+// Writes the protocol's JSON schemas, by revision, to standard output.
+//
+// No package has them as files. The conformance suite has them as object literals in its bundle.
+
+import { readFileSync } from 'node:fs';
+import vm from 'node:vm';
+
+const bundle = readFileSync(new URL('../node_modules/@modelcontextprotocol/conformance/dist/index.js', import.meta.url), 'utf8');
+
+// What only a revision and its successors define, newest first.
+const marks = [
+    ['2026-07-28', 'DiscoverResult'],
+    ['2025-11-25', 'Icon'],
+    ['2025-06-18', 'ResourceLink'],
+    ['2025-03-26', 'AudioContent'],
+    ['2024-11-05', 'CallToolResult'],
+];
+
+const schemas = {};
+for (const { index } of bundle.matchAll(/\{\$schema:`[^`]*`,(\$defs|definitions):\{Annot/g)) {
+    const schema = literalAt(index);
+    const definitions = schema.$defs ?? schema.definitions;
+    const [revision] = marks.find(([, mark]) => mark in definitions);
+    schemas[revision] = schema;
+}
+process.stdout.write(JSON.stringify(schemas));
+
+/** Evaluates the object literal that begins there: the shortest text up to a `}` that is one. */
+function literalAt(start) {
+    let depth = 0;
+    for (let at = start; at < bundle.length; at++) {
+        const character = bundle[at];
+        if (character === '`' || character === '"' || character === "'") {
+            at = endOfString(at, character);
+        } else if (character === '{') {
+            depth += 1;
+        } else if (character === '}' && --depth === 0) {
+            return vm.runInNewContext(`(${bundle.slice(start, at + 1)})`);
+        }
+    }
+    throw new Error('a schema has no end');
+}
+
+function endOfString(start, quote) {
+    for (let at = start + 1; at < bundle.length; at++) {
+        if (bundle[at] === '\\') {
+            at += 1;
+        } else if (bundle[at] === quote) {
+            return at;
+        }
+    }
+    throw new Error('a string has no end');
+}
