@@ -26,8 +26,8 @@ Serving on {endpoint} until Ctrl-C. Connect to it while it runs:
       }}
     }}
 
-  MCP Inspector     npx @modelcontextprotocol/inspector
-                    then choose "Streamable HTTP" and enter {endpoint}
+  MCP Inspector     npx @modelcontextprotocol/inspector --transport http --server-url {endpoint}
+                    (needs Node.js 22.19 or newer)
 "#
     )
 }
