@@ -108,7 +108,8 @@ mod tests {
     #[tokio::test]
     async fn a_long_line_takes_no_memory() {
         let piece = "x".repeat(64 * 1024);
-        let mut reader = tokio_test_reader(&vec![&*piece; 100]);
+        let pieces = [&*piece; 100];
+        let mut reader = tokio_test_reader(&pieces);
         let mut lines = Lines::new(&mut reader, 1000);
         while lines.next().await.unwrap().is_some() {}
         assert!(lines.buffer.capacity() <= 2 * CHUNK, "{}", lines.buffer.capacity());

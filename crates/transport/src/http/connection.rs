@@ -1,0 +1,97 @@
+//! One connection, over HTTP/1.1 or HTTP/2.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use futures_util::task::AtomicWaker;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+use towline_core::Serve;
+
+use super::future::ResponseFuture;
+use super::respond::ResponseBody;
+use super::service::HttpService;
+use super::watch::{Activity, Timeouts, Verdict, Watch, Watched};
+
+/// The address from which a request came, in its context's extensions. Behind a proxy it is the proxy's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddr(pub SocketAddr);
+
+/// Tells a connection to finish what it is doing and close.
+#[derive(Debug, Default)]
+pub(super) struct Stop {
+    asked: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Stop {
+    pub(super) fn ask(&self) {
+        self.asked.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
+/// Serves a connection to its end: the client's, one that [`Watch`] sees, or a stop.
+pub(super) async fn serve<S: Serve>(
+    stream: TcpStream,
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    service: HttpService<S>,
+    activity: Arc<Activity>,
+    timeouts: Timeouts,
+    stop: Arc<Stop>,
+) {
+    let stream = Watched { inner: stream, activity: Arc::clone(&activity) };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), Requests(service)));
+    let mut watch = Watch::new(timeouts);
+    let mut tick = pin!(sleep(timeouts.tick()));
+    let mut closing = false;
+    let ended = poll_fn(|cx| {
+        stop.waker.register(cx.waker());
+        if !closing && stop.asked.load(Ordering::Acquire) {
+            closing = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        while tick.as_mut().poll(cx).is_ready() {
+            tick.as_mut().reset(Instant::now() + timeouts.tick());
+            match watch.look(&activity) {
+                Verdict::Fine => {}
+                Verdict::Idle if !closing => {
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                    if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                        return Poll::Ready(result);
+                    }
+                }
+                Verdict::Idle | Verdict::Stalled => return Poll::Ready(Ok(())),
+            }
+        }
+        Poll::Pending
+    });
+    if let Err(error) = ended.await {
+        // Clients go away all the time.
+        tracing::debug!(error, "a connection ended early");
+    }
+}
+
+/// [`HttpService`] as hyper calls it, without a clone or a box per request.
+struct Requests<S>(HttpService<S>);
+
+impl<S: Serve> hyper::service::Service<http::Request<Incoming>> for Requests<S> {
+    type Response = http::Response<ResponseBody<S>>;
+    type Error = std::convert::Infallible;
+    type Future = ResponseFuture<S, Incoming>;
+
+    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+        self.0.handle(request)
+    }
+}

@@ -1,0 +1,97 @@
+//! From a body to a request, held against the headers that mirror it.
+//!
+//! Source: basic/transports/streamable-http, "Request Metadata".
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use towline_core::codec::{self, Agreed, DecodeError, Limits, Message};
+use towline_core::protocol::{ProtocolVersion, RequestId};
+use towline_core::{Error, ErrorKind, Request};
+
+use super::head::Head;
+use super::respond::status_of;
+
+/// What a client has sent.
+pub(super) enum Received {
+    /// It wants an answer.
+    Request(RequestId, Request),
+    /// It wants none.
+    Accepted,
+    /// It is not served.
+    Refused(StatusCode, Bytes),
+}
+
+pub(super) fn read(body: Bytes, head: &mut Head, limits: &Limits) -> Received {
+    match codec::decode(body, limits) {
+        Ok(Message::Request(id, mut request)) => match settle(&mut request, head) {
+            Ok(()) => Received::Request(id, request),
+            Err(error) => refuse(Some(&id), error),
+        },
+        Ok(Message::Notification(mut notification)) => {
+            // The revision defines no notification and no header for any; what must not pass is a version that the
+            // server does not speak.
+            match version(head)
+                .and_then(|version| codec::negotiate(&mut notification, Agreed::Header(version)))
+            {
+                Err(error) if error.kind() == ErrorKind::UnsupportedVersion => refuse(None, error),
+                _ => Received::Accepted,
+            }
+        }
+        Ok(Message::Response) => Received::Accepted,
+        Err(DecodeError { id, error }) => refuse(id.as_ref(), error),
+    }
+}
+
+fn refuse(id: Option<&RequestId>, error: Error) -> Received {
+    let status = status_of(&error);
+    Received::Refused(status, codec::encode(id, &Err(error), ProtocolVersion::LATEST))
+}
+
+/// Settles the revision of a request, and of a modern one holds the headers against the body.
+fn settle(request: &mut Request, head: &mut Head) -> Result<(), Error> {
+    codec::negotiate(request, Agreed::Header(version(head)?))?;
+    if !request.context().version().is_modern() {
+        return Ok(());
+    }
+    match &head.method {
+        None => return Err(mismatch("the header `Mcp-Method` is missing".into())),
+        Some(method) if method.as_bytes() != request.method().as_bytes() => {
+            return Err(differs("Mcp-Method", &String::from_utf8_lossy(method.as_bytes()), request.method()));
+        }
+        Some(_) => {}
+    }
+    // Without a subject the request is wrong for another reason, which its method knows.
+    if let Some(subject) = request.subject().filter(|_| is_named(request.method())) {
+        let Some(name) = &head.name else {
+            return Err(mismatch("the header `Mcp-Name` is missing".into()));
+        };
+        let name = codec::decode_header_value(name.as_bytes())?;
+        if name != subject {
+            return Err(differs("Mcp-Name", &name, subject));
+        }
+    }
+    request.context_mut().set_header_params(std::mem::take(&mut head.params));
+    Ok(())
+}
+
+/// Whether requests of that method mirror what they are about in `Mcp-Name`.
+fn is_named(method: &str) -> bool {
+    matches!(
+        method,
+        "tools/call" | "resources/read" | "prompts/get" | "tasks/get" | "tasks/update" | "tasks/cancel"
+    )
+}
+
+fn version(head: &Head) -> Result<Option<&str>, Error> {
+    let text = head.version.as_ref().map(HeaderValue::to_str).transpose();
+    text.map_err(|_| mismatch("the header `MCP-Protocol-Version` has invalid characters".into()))
+}
+
+fn differs(header: &str, sent: &str, body: &str) -> Error {
+    let cut = |text: &str| text.chars().take(64).collect::<String>();
+    mismatch(format!("the header `{header}` says {:?}, the body says {:?}", cut(sent), cut(body)))
+}
+
+fn mismatch(message: String) -> Error {
+    Error::new(ErrorKind::HeaderMismatch, message)
+}

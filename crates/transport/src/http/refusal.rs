@@ -1,0 +1,99 @@
+//! Requests that are answered before a server sees them.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, ALLOW,
+};
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode};
+use towline_core::codec;
+use towline_core::protocol::ProtocolVersion;
+use towline_core::{Error, ErrorKind, Serve};
+
+use super::head::Head;
+use super::respond::{self, ResponseBody};
+
+/// Why a request is not served, as HTTP says it.
+///
+/// A refusal is rare, and its head is what travels, so it is boxed.
+#[derive(Debug)]
+pub(super) struct Refusal(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    status: StatusCode,
+    error: Option<Error>,
+    origin: Option<HeaderValue>,
+    /// For a preflight: the headers that the page wants to send.
+    request_headers: Option<HeaderValue>,
+}
+
+impl Refusal {
+    /// A fault of the client's that has no code of its own.
+    pub(super) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::of(status, Error::new(ErrorKind::InvalidRequest, message))
+    }
+
+    pub(super) fn forbidden(message: &'static str) -> Self {
+        Self::of(StatusCode::FORBIDDEN, Error::new(ErrorKind::Forbidden, message))
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "messages are sent with POST; there is nothing else here")
+    }
+
+    /// Another path than the protocol's. The body is no JSON-RPC error: to a client that would mean that the path is
+    /// right and the method is unknown.
+    pub(super) fn not_found() -> Self {
+        Self::bare(StatusCode::NOT_FOUND)
+    }
+
+    pub(super) fn of(status: StatusCode, error: Error) -> Self {
+        let mut refusal = Self::bare(status);
+        refusal.0.error = Some(error);
+        refusal
+    }
+
+    /// The answer to a browser that asks, before it lets a page send a request, whether the page may.
+    pub(super) fn preflight(parts: &Parts, head: &Head) -> Self {
+        let mut refusal = Self::bare(StatusCode::NO_CONTENT).with_origin(head.origin.clone());
+        refusal.0.request_headers = parts.headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+        refusal
+    }
+
+    /// Lets the page of that origin, which is an allowed one, read the answer.
+    pub(super) fn with_origin(mut self, origin: Option<HeaderValue>) -> Self {
+        self.0.origin = origin;
+        self
+    }
+
+    fn bare(status: StatusCode) -> Self {
+        Self(Box::new(Inner { status, error: None, origin: None, request_headers: None }))
+    }
+
+    pub(super) fn into_response<S: Serve>(self) -> Response<ResponseBody<S>> {
+        let Inner { status, error, origin, request_headers } = *self.0;
+        let retry_after = error.as_ref().and_then(Error::retry_after);
+        let body = match error {
+            Some(error) => codec::encode(None, &Err(error), ProtocolVersion::LATEST),
+            None => Bytes::new(),
+        };
+        let mut response = respond::json(status, body, retry_after);
+        let headers = response.headers_mut();
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        if status == StatusCode::NO_CONTENT {
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+            headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+            if let Some(wanted) = request_headers {
+                headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+            }
+        }
+        respond::allow_origin(headers, origin);
+        response
+    }
+}

@@ -1,0 +1,133 @@
+//! Answers as HTTP responses.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use towline_core::protocol::ProtocolVersion;
+use towline_core::{Error, ErrorKind, Reply, Serve};
+
+use super::sse::Events;
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The body of a response: one JSON object, or a stream of events that ends with one.
+pub struct ResponseBody<S: Serve>(Form<S>);
+
+enum Form<S: Serve> {
+    /// Empty once it has been given.
+    Whole(Bytes),
+    Stream(Pin<Box<Events<S>>>),
+}
+
+impl<S: Serve> ResponseBody<S> {
+    pub(super) fn whole(bytes: Bytes) -> Self {
+        Self(Form::Whole(bytes))
+    }
+
+    pub(super) fn stream(events: Events<S>) -> Self {
+        Self(Form::Stream(Box::pin(events)))
+    }
+}
+
+impl<S: Serve> fmt::Debug for ResponseBody<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Form::Whole(bytes) => write!(f, "ResponseBody({} bytes)", bytes.len()),
+            Form::Stream(_) => f.write_str("ResponseBody(a stream)"),
+        }
+    }
+}
+
+impl<S: Serve> Body for ResponseBody<S> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut self.0 {
+            Form::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Form::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Form::Stream(events) => {
+                events.as_mut().poll_next(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Form::Whole(bytes) => bytes.is_empty(),
+            Form::Stream(events) => events.is_done(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Form::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Form::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// A response with a JSON body, or without any.
+pub(super) fn json<S: Serve>(
+    status: StatusCode,
+    body: Bytes,
+    retry_after: Option<Duration>,
+) -> Response<ResponseBody<S>> {
+    let has_body = !body.is_empty();
+    let mut response = Response::new(ResponseBody::whole(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if has_body {
+        headers.insert(CONTENT_TYPE, JSON);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    if let Some(retry_after) = retry_after {
+        // Whole seconds, and never sooner than was meant.
+        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// Lets the page of an allowed origin read the answer.
+pub(super) fn allow_origin(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
+    if let Some(origin) = origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+    }
+}
+
+/// The HTTP status of an answer to a request that a server has seen.
+///
+/// Older revisions give a JSON-RPC error the status 200, unless it is one that HTTP itself acts on.
+pub(super) fn status(answer: &Result<Reply, Error>, version: ProtocolVersion) -> StatusCode {
+    use ErrorKind::{
+        Forbidden, Overloaded, RateLimited, ShuttingDown, TooLarge, Unauthenticated, Unavailable,
+    };
+    let Err(error) = answer else { return StatusCode::OK };
+    if error.is_in_tool() {
+        return StatusCode::OK;
+    }
+    match error.kind() {
+        Unauthenticated | Forbidden | TooLarge | RateLimited | Unavailable | Overloaded | ShuttingDown => {}
+        _ if version.is_modern() => {}
+        _ => return StatusCode::OK,
+    }
+    status_of(error)
+}
+
+/// The HTTP status of a failure.
+pub(super) fn status_of(error: &Error) -> StatusCode {
+    StatusCode::from_u16(error.kind().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

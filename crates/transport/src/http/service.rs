@@ -1,0 +1,238 @@
+//! The protocol over HTTP, as a tower service.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Buf;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use tower::Service;
+use towline_core::codec::Limits;
+use towline_core::{BoxError, Error, ErrorKind, Extensions, Serve};
+
+use super::allow::{Allowed, Host, Origin};
+use super::body::Collect;
+use super::future::ResponseFuture;
+use super::head::{self, Head};
+use super::in_flight::{Bound, InFlight};
+use super::refusal::Refusal;
+use super::respond::ResponseBody;
+use super::watch::{Activity, Requested};
+
+/// The protocol over HTTP, as a [`tower::Service`] that mounts into axum, hyper or any other server that speaks
+/// tower's language.
+///
+/// It takes POST alone, and refuses what does not say `application/json`. A request must be addressed to a name that
+/// is allowed, which local names (`localhost`, `127.0.0.1`, `[::1]`) always are, and if it is from a web page, the
+/// page's origin must be allowed, which those of local pages are where the request is to a local name.
+///
+/// ```no_run
+/// use towline_core::{Router, Server, tool_fn};
+/// use towline_transport::http::HttpService;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let ping = tool_fn("ping", "Answers.", async || "pong");
+/// let server = Server::new(Router::new("example", "1.0.0").tool(ping));
+/// let service = HttpService::new(server).allow_host("mcp.example.com".parse()?);
+///
+/// let app = axum::Router::new().route_service("/mcp", service);
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// axum::serve(listener, app).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A layer around it, such as one for authentication, hands on what it knows by putting a
+/// [`towline_core::Extensions`] into the HTTP request's extensions: layers and tools find its values in their
+/// request's context.
+#[derive(Clone)]
+pub struct HttpService<S> {
+    server: S,
+    options: Arc<Options>,
+    extensions: Extensions,
+    activity: Option<Arc<Activity>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) path: Option<Box<str>>,
+    pub(super) allowed: Allowed,
+    pub(super) max_body: usize,
+    pub(super) limits: Limits,
+    pub(super) body_timeout: Duration,
+    pub(super) keep_alive: Duration,
+    pub(super) in_flight: Bound,
+}
+
+/// What counts a request for as long as it runs.
+pub(super) struct Guard {
+    _in_flight: InFlight,
+    _requested: Option<Requested>,
+}
+
+impl<S> HttpService<S> {
+    /// Serves `server` with the defaults.
+    pub fn new(server: S) -> Self {
+        let options = Options {
+            path: None,
+            allowed: Allowed::default(),
+            max_body: 1024 * 1024,
+            limits: Limits::default(),
+            body_timeout: Duration::from_secs(15),
+            keep_alive: Duration::from_secs(15),
+            in_flight: Bound::new(1024),
+        };
+        Self { server, options: Arc::new(options), extensions: Extensions::default(), activity: None }
+    }
+
+    /// Lets requests through that are addressed to this name.
+    #[must_use]
+    pub fn allow_host(self, host: Host) -> Self {
+        self.with(|options| options.allowed.hosts.push(host))
+    }
+
+    /// Lets requests through whatever name they are addressed to. Only behind a proxy that checks it.
+    #[must_use]
+    pub fn allow_any_host(self) -> Self {
+        self.with(|options| options.allowed.any_host = true)
+    }
+
+    /// Lets the web pages of this origin send requests and read the answers.
+    #[must_use]
+    pub fn allow_origin(self, origin: Origin) -> Self {
+        self.with(|options| options.allowed.origins.push(origin))
+    }
+
+    /// Lets all web pages send requests and read the answers. Only where each request is authenticated by something
+    /// that a browser does not add by itself.
+    #[must_use]
+    pub fn allow_any_origin(self) -> Self {
+        self.with(|options| options.allowed.any_origin = true)
+    }
+
+    /// Takes bodies of that many bytes at most. Default: 1 MiB.
+    #[must_use]
+    pub fn max_body(self, bytes: usize) -> Self {
+        self.with(|options| options.max_body = bytes)
+    }
+
+    /// Bounds what one message may consist of.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        self.with(|options| options.limits = limits)
+    }
+
+    /// Waits that long for a body to be complete. Default: 15 seconds.
+    #[must_use]
+    pub fn body_timeout(self, timeout: Duration) -> Self {
+        self.with(|options| options.body_timeout = timeout)
+    }
+
+    /// Sends a comment on a stream of events that has been quiet for that long, so that nothing on the way takes it
+    /// for dead. Default: 15 seconds.
+    #[must_use]
+    pub fn keep_alive(self, interval: Duration) -> Self {
+        self.with(|options| options.keep_alive = interval)
+    }
+
+    /// Runs that many requests at once, over all connections; more are refused with 503. Default: 1024.
+    #[must_use]
+    pub fn max_in_flight(self, requests: NonZeroUsize) -> Self {
+        self.with(|options| options.in_flight = Bound::new(requests.get()))
+    }
+
+    /// Answers at this path alone. A service that is mounted has its path from where it is mounted.
+    pub(super) fn path(self, path: Box<str>) -> Self {
+        self.with(|options| options.path = Some(path))
+    }
+
+    /// The same service, for the requests of one connection.
+    pub(super) fn for_connection(&self, extensions: Extensions, activity: Arc<Activity>) -> Self
+    where
+        S: Clone,
+    {
+        Self { extensions, activity: Some(activity), ..self.clone() }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(Arc::make_mut(&mut self.options));
+        self
+    }
+}
+
+impl<S: Serve> HttpService<S> {
+    /// Answers one request.
+    pub(super) fn handle<B>(&self, request: Request<B>) -> ResponseFuture<S, B>
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        let requested = self.activity.as_ref().map(|activity| activity.request(request.version()));
+        match self.admit(request) {
+            Ok((head, extensions, body, in_flight)) => {
+                let server = self.server.clone();
+                let guard = Guard { _in_flight: in_flight, _requested: requested };
+                ResponseFuture::reading(server, Arc::clone(&self.options), head, extensions, body, guard)
+            }
+            Err(refusal) => ResponseFuture::refused(refusal),
+        }
+    }
+
+    /// Judges a request by its head.
+    fn admit<B: Body>(
+        &self,
+        request: Request<B>,
+    ) -> Result<(Head, Extensions, Collect<B>, InFlight), Refusal> {
+        let (mut parts, body) = request.into_parts();
+        let options = &self.options;
+        let head = head::read(&parts, &options.allowed)?;
+        if options.path.as_ref().is_some_and(|path| **path != *parts.uri.path()) {
+            return Err(Refusal::not_found());
+        }
+        let refused = |refusal: Refusal| refusal.with_origin(head.origin.clone());
+        let Some(in_flight) = options.in_flight.enter() else {
+            let error = Error::new(ErrorKind::Overloaded, "the server is at its limit; try again shortly")
+                .with_retry_after(Duration::from_secs(1));
+            return Err(refused(Refusal::of(StatusCode::SERVICE_UNAVAILABLE, error)));
+        };
+        let body = Collect::new(body, options.max_body, options.body_timeout).map_err(refused)?;
+        let mut extensions = self.extensions.clone();
+        if !parts.extensions.is_empty()
+            && let Some(own) = parts.extensions.remove::<Extensions>()
+        {
+            extensions.extend(own);
+        }
+        Ok((head, extensions, body, in_flight))
+    }
+}
+
+impl<S, B> Service<Request<B>> for HttpService<S>
+where
+    S: Serve,
+    B: Body,
+    B::Data: Buf,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody<S>>;
+    type Error = Infallible;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Whether the server is ready is asked per request, once it is known to be one.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.handle(request)
+    }
+}
+
+impl<S> fmt::Debug for HttpService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpService").field("options", &self.options).finish_non_exhaustive()
+    }
+}

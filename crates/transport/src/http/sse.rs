@@ -1,0 +1,110 @@
+//! An answer as a stream of server-sent events: what the call reports, then its answer.
+//!
+//! Source: basic/transports/streamable-http, "Receiving Messages".
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, Response};
+use pin_project_lite::pin_project;
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, Sleep, sleep};
+use towline_core::codec;
+use towline_core::protocol::{ProtocolVersion, RequestId};
+use towline_core::{Error, Reply, Serve};
+
+use super::respond::ResponseBody;
+use super::service::Guard;
+use crate::call::Call;
+use crate::line;
+
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// Notifications go out together up to about this size.
+const CHUNK: usize = 64 * 1024;
+
+/// A response whose body is a stream of events.
+pub(super) fn response<S: Serve>(body: ResponseBody<S>) -> Response<ResponseBody<S>> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// One event that carries a message.
+pub(super) fn push_event(out: &mut Vec<u8>, message: &[u8]) {
+    out.extend_from_slice(b"event: message\ndata: ");
+    line::push(out, message);
+    out.extend_from_slice(b"\n\n");
+}
+
+pin_project! {
+    /// A call that is running and what it reports. Dropping it, which a client does by closing the stream, cancels it.
+    pub(super) struct Events<S: Serve> {
+        call: Option<Pin<Box<Call<S>>>>,
+        notifications: Receiver<Bytes>,
+        id: RequestId,
+        version: ProtocolVersion,
+        ready: Vec<u8>,
+        keep_alive: Duration,
+        #[pin]
+        quiet: Sleep,
+        guard: Option<Guard>,
+    }
+}
+
+impl<S: Serve> Events<S> {
+    /// The stream of a call that has reported `first` and goes on.
+    pub(super) fn new(
+        call: Pin<Box<Call<S>>>,
+        notifications: Receiver<Bytes>,
+        first: &[u8],
+        (id, version): (RequestId, ProtocolVersion),
+        keep_alive: Duration,
+        guard: Option<Guard>,
+    ) -> Self {
+        let mut ready = Vec::new();
+        push_event(&mut ready, first);
+        let quiet = sleep(keep_alive);
+        Self { call: Some(call), notifications, id, version, ready, keep_alive, quiet, guard }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.call.is_none() && self.ready.is_empty()
+    }
+
+    pub(super) fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let mut this = self.project();
+        let Some(call) = this.call else { return Poll::Ready(None) };
+        let answer: Poll<Result<Reply, Error>> = call.as_mut().poll(cx);
+        while this.ready.len() < CHUNK
+            && let Poll::Ready(Some(notification)) = this.notifications.poll_recv(cx)
+        {
+            push_event(this.ready, &notification);
+        }
+        if let Poll::Ready(answer) = answer {
+            // The call is over, so what is left is no more than the channel holds.
+            while let Ok(notification) = this.notifications.try_recv() {
+                push_event(this.ready, &notification);
+            }
+            push_event(this.ready, &codec::encode(Some(this.id), &answer, *this.version));
+            *this.call = None;
+            *this.guard = None;
+        }
+        if this.ready.is_empty() {
+            if this.quiet.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            this.ready.extend_from_slice(b":\n\n");
+        }
+        // Nothing is written at every call of a busy tool: the timer is only moved.
+        this.quiet.as_mut().reset(Instant::now() + *this.keep_alive);
+        Poll::Ready(Some(std::mem::take(this.ready).into()))
+    }
+}
