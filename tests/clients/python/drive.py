@@ -58,15 +58,12 @@ async def main():
     async with Client(server, mode=mode, logging_callback=on_log) as client:
         tools = (await client.list_tools()).tools
         report = {
-            "protocol": client.protocol_version,
             "server": dump(client.server_info) if client.server_info else None,
             "instructions": client.instructions,
             "tools": [dump(tool) for tool in tools],
         }
         if mode == "legacy":
             await client.send_ping()
-        if mode == "legacy" and "log_level" in plan:
-            await client.set_logging_level(plan["log_level"])
         report["calls"] = [await call(client, step, logs) for step in plan["calls"]]
     json.dump(report, sys.stdout)
 

@@ -53,7 +53,6 @@ await client.connect(transport);
 
 const { tools } = await client.listTools();
 const report = {
-    protocol: client.getNegotiatedProtocolVersion?.() ?? transport.protocolVersion ?? null,
     server: client.getServerVersion(),
     instructions: client.getInstructions(),
     tools,
@@ -61,9 +60,6 @@ const report = {
 };
 if (legacy) {
     await client.ping();
-}
-if (legacy && plan.log_level) {
-    await client.setLoggingLevel(plan.log_level);
 }
 for (const step of plan.calls) {
     report.calls.push(await run(step));

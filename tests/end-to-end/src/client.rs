@@ -1,0 +1,97 @@
+//! The clients.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::{Plan, Report, rmcp};
+
+/// How long a client may take for a whole plan.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A client that nobody here wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// The official Rust SDK.
+    Rmcp,
+    /// The official Python SDK.
+    Python,
+    /// The official TypeScript SDK.
+    TypeScript,
+    /// Its first generation, `@modelcontextprotocol/sdk`, which most applications still use.
+    TypeScriptV1,
+}
+
+impl Client {
+    /// Carries the plan out.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the client is not installed, or fails where it should not.
+    pub async fn carry_out(self, plan: &Plan) -> Report {
+        let report = async {
+            match self {
+                Self::Rmcp => rmcp::carry_out(plan).await,
+                Self::Python => script(&python(), &["python/drive.py"], plan).await,
+                Self::TypeScript => script(&node(), &["typescript/drive.mjs", "v2"], plan).await,
+                Self::TypeScriptV1 => script(&node(), &["typescript/drive.mjs", "v1"], plan).await,
+            }
+        };
+        timeout(PATIENCE, report).await.unwrap_or_else(|_| panic!("{self:?} took more than {PATIENCE:?}"))
+    }
+}
+
+/// Runs a program in `tests/clients` and returns what it writes to standard output.
+pub(crate) async fn run(program: &Path, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .current_dir(folder())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot run {}: {error}", program.display()));
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    stdin.write_all(input).await.expect("the script reads its input");
+    drop(stdin);
+    let output = child.wait_with_output().await.expect("the script can be waited for");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?} failed:\n{errors}");
+    output.stdout
+}
+
+async fn script(program: &Path, arguments: &[&str], plan: &Plan) -> Report {
+    let input = serde_json::to_vec(plan).expect("a plan has a JSON form");
+    let output = run(program, arguments, &input).await;
+    serde_json::from_slice(&output).unwrap_or_else(|error| {
+        panic!("{arguments:?} reported no JSON: {error}\n{}", String::from_utf8_lossy(&output))
+    })
+}
+
+pub(crate) fn node() -> PathBuf {
+    require("node_modules");
+    "node".into()
+}
+
+fn python() -> PathBuf {
+    require(".venv/bin/python")
+}
+
+/// A test that cannot run fails: one that is skipped would be taken for one that passed.
+fn require(installed: &str) -> PathBuf {
+    let path = folder().join(installed);
+    assert!(
+        path.exists(),
+        "tests/clients/{installed} is missing: `cargo xtask test -p towline-end-to-end` installs the clients"
+    );
+    path
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("clients")
+}

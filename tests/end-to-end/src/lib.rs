@@ -1,0 +1,20 @@
+//! Holds servers to clients that nobody here wrote.
+//!
+//! A [`Plan`] says what to call; a [`Client`] carries it out through an official SDK and reports what came of it. What
+//! went over the wire meanwhile is kept, and [`Schemas`] holds every message of the server against the schema of its
+//! revision.
+
+mod client;
+mod plan;
+mod process;
+mod record;
+mod rmcp;
+mod schema;
+mod wire;
+
+pub use client::Client;
+pub use plan::{Answer, Era, Outcome, Plan, Report, RpcError, Step, Target};
+pub use process::{Ended, Process, cargo_build};
+pub use record::Conversation;
+pub use schema::Schemas;
+pub use wire::{Setup, Wire};

@@ -1,0 +1,170 @@
+//! What clients are to do, and what they tell of it: JSON for those in other languages.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a client is to do: connect, list the tools, make the calls one after the other, disconnect.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// Which generation of the protocol.
+    pub era: Era,
+    /// Where the server is.
+    #[serde(flatten)]
+    pub target: Target,
+    /// The calls, in order.
+    pub calls: Vec<Step>,
+}
+
+/// A generation of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Era {
+    /// Each request says what it needs; `server/discover` comes first.
+    Modern,
+    /// A handshake, `initialize`, comes first.
+    Legacy,
+}
+
+/// Where a server is.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// Serving Streamable HTTP there.
+    Url(String),
+    /// To be started so, and talked to over its standard input and output.
+    Command(Vec<String>),
+}
+
+/// One call of a tool.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// The tool's name.
+    pub tool: &'static str,
+    /// Its arguments, an object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Value>,
+    /// Whether to ask for progress.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub progress: bool,
+    /// The least grave level of log messages to ask for, in the modern era.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<&'static str>,
+    /// Seconds after which to cancel the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_after: Option<f64>,
+}
+
+impl Step {
+    /// A plain call.
+    pub fn call(tool: &'static str, arguments: Value) -> Self {
+        Self { tool, arguments: Some(arguments), progress: false, log: None, cancel_after: None }
+    }
+
+    /// Asks for progress.
+    #[must_use]
+    pub fn with_progress(mut self) -> Self {
+        self.progress = true;
+        self
+    }
+
+    /// Asks for log messages.
+    #[must_use]
+    pub fn with_log(mut self, level: &'static str) -> Self {
+        self.log = Some(level);
+        self
+    }
+
+    /// Cancels the call after that many seconds.
+    #[must_use]
+    pub fn cancelled_after(mut self, seconds: f64) -> Self {
+        self.cancel_after = Some(seconds);
+        self
+    }
+}
+
+/// What came of a plan.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Report {
+    /// What the server says of itself.
+    pub server: Option<Value>,
+    /// How it wants to be used.
+    pub instructions: Option<String>,
+    /// Its tools, as the client knows them.
+    pub tools: Vec<Value>,
+    /// What came of the calls.
+    pub calls: Vec<Outcome>,
+}
+
+impl Report {
+    /// A tool by its name.
+    pub fn tool(&self, name: &str) -> Option<&Value> {
+        self.tools.iter().find(|tool| tool["name"] == name)
+    }
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Outcome {
+    /// Content blocks, unless it failed.
+    pub content: Option<Vec<Value>>,
+    /// Data.
+    pub structured: Option<Value>,
+    /// Whether the result says that it is a failure.
+    #[serde(default)]
+    pub is_error: bool,
+    /// The protocol error that came instead of a result.
+    pub error: Option<RpcError>,
+    /// What was reported meanwhile: `progress`, `total`, `message`.
+    pub progress: Vec<Value>,
+    /// What was logged meanwhile: `level`, `logger`, `data`.
+    pub logs: Vec<Value>,
+    /// Whether the client gave up waiting.
+    #[serde(default)]
+    pub cancelled: bool,
+}
+
+/// A protocol error.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RpcError {
+    /// Its code.
+    pub code: i64,
+    /// What it says.
+    pub message: String,
+}
+
+/// How a call was answered, for comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer<'a> {
+    /// Text, from the first block.
+    Text(&'a str),
+    /// The same, in a result that says that it is a failure.
+    Failure(&'a str),
+    /// A protocol error of that code.
+    Error(i64),
+    /// None: the client gave up.
+    Cancelled,
+    /// Something without text.
+    Other,
+}
+
+impl Outcome {
+    /// How the call was answered.
+    pub fn answer(&self) -> Answer<'_> {
+        if self.cancelled {
+            return Answer::Cancelled;
+        }
+        if let Some(error) = &self.error {
+            return Answer::Error(error.code);
+        }
+        match self.text() {
+            Some(text) if self.is_error => Answer::Failure(text),
+            Some(text) => Answer::Text(text),
+            None => Answer::Other,
+        }
+    }
+
+    /// The text of the first block.
+    pub fn text(&self) -> Option<&str> {
+        self.content.as_ref()?.first()?["text"].as_str()
+    }
+}

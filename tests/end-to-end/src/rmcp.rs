@@ -1,0 +1,117 @@
+//! The official Rust SDK.
+#![expect(deprecated, reason = "servers must still log for clients that use what is deprecated")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rmcp::model::{
+    CallToolRequestParams, ClientConfig, LoggingMessageNotificationParam, ProgressNotificationParam,
+    ProtocolVersion,
+};
+use rmcp::service::{NotificationContext, RunningService};
+use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
+use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceError};
+use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::{Era, Outcome, Plan, Report, RpcError, Step, Target};
+
+pub(crate) async fn carry_out(plan: &Plan) -> Report {
+    let heard = Heard::default();
+    // What an application does that wants the newest revision and takes an older one.
+    let lifecycle = match plan.era {
+        Era::Modern => ClientLifecycleMode::Auto {
+            preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+            legacy_version: Some(ProtocolVersion::V_2025_11_25),
+        },
+        Era::Legacy => ClientLifecycleMode::Initialize,
+    };
+    let client = match &plan.target {
+        Target::Url(url) => {
+            let transport = StreamableHttpClientTransport::from_uri(url.as_str());
+            heard.clone().serve_with_lifecycle(transport, lifecycle).await
+        }
+        Target::Command(command) => {
+            let mut process = Command::new(&command[0]);
+            process.args(&command[1..]);
+            let transport = TokioChildProcess::new(process).expect("the server starts");
+            heard.clone().serve_with_lifecycle(transport, lifecycle).await
+        }
+    };
+    let client = client.expect("rmcp connects");
+    let peer = client.peer_info().expect("the server says who it is");
+    let tools = client.list_all_tools().await.expect("rmcp lists the tools");
+    let mut report = Report {
+        server: peer.server_info.as_ref().map(to_json),
+        instructions: peer.instructions.clone(),
+        tools: tools.iter().map(to_json).collect(),
+        calls: Vec::new(),
+    };
+    for step in &plan.calls {
+        report.calls.push(call(&client, step, &heard).await);
+    }
+    client.cancel().await.expect("rmcp disconnects");
+    report
+}
+
+async fn call(client: &RunningService<RoleClient, Heard>, step: &Step, heard: &Heard) -> Outcome {
+    heard.take();
+    let mut params = CallToolRequestParams::new(step.tool);
+    params.arguments = step.arguments.as_ref().and_then(Value::as_object).cloned();
+    if let Some(level) = step.log {
+        let meta = json!({ "io.modelcontextprotocol/logLevel": level });
+        params.meta = Some(serde_json::from_value(meta).expect("metadata"));
+    }
+    let mut outcome = Outcome::default();
+    // rmcp cancels a request whose future is dropped.
+    let patience = step.cancel_after.map_or(Duration::MAX, Duration::from_secs_f64);
+    match timeout(patience, client.call_tool(params)).await {
+        Err(_) => outcome.cancelled = true,
+        Ok(Ok(result)) => {
+            outcome.content = Some(result.content.iter().map(to_json).collect());
+            outcome.is_error = result.is_error.unwrap_or(false);
+            outcome.structured = result.structured_content;
+        }
+        Ok(Err(ServiceError::McpError(error))) => {
+            outcome.error = Some(RpcError { code: error.code.0.into(), message: error.message.to_string() });
+        }
+        Ok(Err(error)) => panic!("{}: {error}", step.tool),
+    }
+    // Notifications are handed to tasks of their own, which may come after the answer.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    (outcome.progress, outcome.logs) = heard.take();
+    outcome
+}
+
+/// What the server said by itself.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<(Vec<Value>, Vec<Value>)>>);
+
+impl Heard {
+    fn take(&self) -> (Vec<Value>, Vec<Value>) {
+        std::mem::take(&mut *self.0.lock().expect("no listener panics"))
+    }
+}
+
+impl ClientHandler for Heard {
+    fn get_info(&self) -> ClientConfig {
+        ClientConfig::default()
+    }
+
+    async fn on_progress(&self, params: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
+        self.0.lock().expect("no listener panics").0.push(to_json(&params));
+    }
+
+    async fn on_logging_message(
+        &self,
+        params: LoggingMessageNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        self.0.lock().expect("no listener panics").1.push(to_json(&params));
+    }
+}
+
+fn to_json(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("protocol types have a JSON form")
+}

@@ -1,0 +1,134 @@
+//! The protocol's JSON schemas, as the official conformance suite has them.
+
+use std::collections::HashMap;
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::{Conversation, client};
+
+/// The schemas of all revisions that the conformance suite knows.
+#[derive(Debug)]
+pub struct Schemas(HashMap<String, Value>);
+
+impl Schemas {
+    /// Takes them from the installed conformance suite.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is not installed.
+    pub async fn load() -> Self {
+        let output = client::run(&client::node(), &["typescript/schemas.mjs"], b"").await;
+        Self(serde_json::from_slice(&output).expect("the script writes JSON"))
+    }
+
+    /// Holds each message of a server against the schema of the revision that it is in, and returns how many there were.
+    ///
+    /// # Panics
+    ///
+    /// Panics at the first message that is not what the schema says, and at an answer to nothing.
+    pub fn check(&self, conversations: &[Conversation]) -> usize {
+        let agreed = conversations.iter().find_map(Conversation::agreed);
+        let mut checker = Checker { schemas: self, validators: HashMap::new() };
+        let mut count = 0;
+        for conversation in conversations {
+            let requests = Requests::of(conversation, agreed.as_deref());
+            for text in &conversation.server {
+                let message: Value = serde_json::from_str(text)
+                    .unwrap_or_else(|error| panic!("the server wrote no JSON ({error}): {text}"));
+                checker.check(&message, &requests);
+                count += 1;
+            }
+        }
+        count
+    }
+}
+
+/// What a client asked, for the answers to be understood.
+struct Requests {
+    /// Method and revision, by id.
+    by_id: HashMap<String, (String, String)>,
+    /// The revision of what has no id.
+    revision: String,
+}
+
+impl Requests {
+    fn of(conversation: &Conversation, agreed: Option<&str>) -> Self {
+        let mut by_id = HashMap::new();
+        let mut last = None;
+        for text in &conversation.client {
+            // What is not JSON is there to be refused.
+            let Ok(message) = serde_json::from_str::<Value>(text) else { continue };
+            let own = message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str();
+            let revision = own.or(agreed).expect("some handshake settles the revision").to_owned();
+            last = Some(revision.clone());
+            if let (Some(id), Some(method)) = (message.get("id"), message["method"].as_str()) {
+                by_id.insert(id.to_string(), (method.to_owned(), revision));
+            }
+        }
+        let revision = last.or_else(|| agreed.map(str::to_owned)).unwrap_or_default();
+        Self { by_id, revision }
+    }
+}
+
+struct Checker<'a> {
+    schemas: &'a Schemas,
+    validators: HashMap<(String, &'static str), Validator>,
+}
+
+impl Checker<'_> {
+    fn check(&mut self, message: &Value, requests: &Requests) {
+        let Some(id) = message.get("id").filter(|id| !id.is_null()) else {
+            self.hold(&requests.revision, "JSONRPCMessage", message);
+            if let Some(method) = message["method"].as_str() {
+                self.hold(&requests.revision, notification(method), message);
+            }
+            return;
+        };
+        let (method, revision) = requests
+            .by_id
+            .get(&id.to_string())
+            .unwrap_or_else(|| panic!("nobody asked for the answer {message}"));
+        self.hold(revision, "JSONRPCMessage", message);
+        if let Some(result) = message.get("result") {
+            self.hold(revision, result_of(method), result);
+        }
+    }
+
+    fn hold(&mut self, revision: &str, definition: &'static str, value: &Value) {
+        let key = (revision.to_owned(), definition);
+        let validator =
+            self.validators.entry(key).or_insert_with(|| compile(self.schemas, revision, definition));
+        if let Err(error) = validator.validate(value) {
+            panic!("no {definition} of {revision}: {error} at {}\n{value}", error.instance_path());
+        }
+    }
+}
+
+fn compile(schemas: &Schemas, revision: &str, definition: &str) -> Validator {
+    let mut schema = schemas.0.get(revision).cloned().unwrap_or_else(|| panic!("no schema of {revision}"));
+    let keyword = if schema.get("$defs").is_some() { "$defs" } else { "definitions" };
+    let named = &schema[keyword][definition];
+    assert!(named.is_object(), "revision {revision} defines no {definition}");
+    schema["$ref"] = json!(format!("#/{keyword}/{definition}"));
+    jsonschema::options().should_validate_formats(true).build(&schema).expect("the schema is one")
+}
+
+fn result_of(method: &str) -> &'static str {
+    match method {
+        "initialize" => "InitializeResult",
+        "server/discover" => "DiscoverResult",
+        "tools/list" => "ListToolsResult",
+        "tools/call" => "CallToolResult",
+        "ping" | "logging/setLevel" => "EmptyResult",
+        other => panic!("what is the result of {other}?"),
+    }
+}
+
+fn notification(method: &str) -> &'static str {
+    match method {
+        "notifications/progress" => "ProgressNotification",
+        "notifications/message" => "LoggingMessageNotification",
+        other => panic!("the server sent {other}"),
+    }
+}

@@ -1,0 +1,184 @@
+//! Every official SDK calls a tool of every kind, in both eras, over both wires.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use towline_end_to_end::{Answer, Client, Era, Outcome, Plan, Report, Schemas, Setup, Step, Wire};
+
+macro_rules! tests {
+    ($($name:ident: $client:ident $era:ident $wire:ident;)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                try_everything(Client::$client, Era::$era, Wire::$wire).await;
+            }
+        )*
+    };
+}
+
+tests! {
+    rmcp_over_stdio: Rmcp Modern Stdio;
+    rmcp_over_http: Rmcp Modern Http;
+    rmcp_over_stdio_with_a_handshake: Rmcp Legacy Stdio;
+    rmcp_over_http_with_a_handshake: Rmcp Legacy Http;
+    python_over_stdio: Python Modern Stdio;
+    python_over_http: Python Modern Http;
+    python_over_stdio_with_a_handshake: Python Legacy Stdio;
+    python_over_http_with_a_handshake: Python Legacy Http;
+    typescript_over_stdio: TypeScript Modern Stdio;
+    typescript_over_http: TypeScript Modern Http;
+    typescript_over_stdio_with_a_handshake: TypeScript Legacy Stdio;
+    typescript_over_http_with_a_handshake: TypeScript Legacy Http;
+    typescript_v1_over_stdio: TypeScriptV1 Legacy Stdio;
+    typescript_v1_over_http: TypeScriptV1 Legacy Http;
+}
+
+async fn try_everything(client: Client, era: Era, wire: Wire) {
+    let (tap, fixture) = (env!("CARGO_BIN_EXE_tap"), env!("CARGO_BIN_EXE_fixture"));
+    let setup = Setup::new(wire, Path::new(tap), Path::new(fixture), &[]).await;
+    let cases = cases(era);
+    let calls = cases.iter().map(|(step, _)| step.clone()).collect();
+    let plan = Plan { era, target: setup.target(), calls };
+    let report = client.carry_out(&plan).await;
+
+    check_identity(&report, era);
+    for ((step, expected), outcome) in cases.iter().zip(&report.calls) {
+        check(&step.tool, outcome, expected);
+    }
+    check_content(&plan, &report);
+    check_notifications(&plan, &report, era);
+    let revision = if era == Era::Modern { "2026-07-28" } else { "2025-11-25" };
+    let who = outcome(&plan, &report, "who").text().unwrap_or_default();
+    // A handshake over HTTP is forgotten: there is no session.
+    let is_known = era == Era::Modern || wire == Wire::Stdio;
+    assert!(who.ends_with(revision) && who.starts_with("nobody") != is_known, "{who}");
+
+    let conversations = setup.conversations();
+    let agreed = conversations.iter().find_map(towline_end_to_end::Conversation::agreed);
+    assert_eq!(agreed.as_deref(), (era == Era::Legacy).then_some("2025-11-25"));
+    let messages = Schemas::load().await.check(&conversations);
+    // One call has no answer; the handshake and the list have one too, and some calls have notifications.
+    assert!(messages > plan.calls.len() + 2, "{messages} messages");
+}
+
+/// What a call should bring.
+enum Expected {
+    Text(&'static str),
+    /// A result with `isError` whose text has all of this.
+    Failure(&'static [&'static str]),
+    /// A protocol error.
+    Error(i64),
+    Cancelled,
+    /// A result that is looked at more closely elsewhere.
+    Result,
+}
+
+fn cases(era: Era) -> Vec<(Step, Expected)> {
+    use Expected::{Cancelled, Error, Failure, Result, Text};
+    let call = |tool| Step::call(tool, json!({}));
+    let log = |tool, level| if era == Era::Modern { call(tool).with_log(level) } else { call(tool) };
+    vec![
+        (call("test_simple_text"), Text("This is a simple text response for testing.")),
+        (call("test_image_content"), Result),
+        (call("test_audio_content"), Result),
+        (call("test_embedded_resource"), Result),
+        (call("test_multiple_content_types"), Text("Multiple content types test:")),
+        (call("blob"), Result),
+        (call("link"), Result),
+        (call("annotated"), Text("for you")),
+        (Step::call("add", json!({"a": 2, "b": 3})), Text(r#"{"sum":5}"#)),
+        (Step::call("test_custom_header", json!({"value": "Grüße, \"Welt\" "})), Text("Grüße, \"Welt\" ")),
+        (call("who"), Result),
+        (call("health_check"), Result),
+        (call("server_info"), Result),
+        // Failures, and the server goes on.
+        (call("test_error_handling"), Failure(&["This tool intentionally returns an error for testing"])),
+        (Step::call("add", json!({"a": 2000, "b": 3})), Failure(&["a", "1000"])),
+        (Step::call("add", json!({"a": 1, "b": 2, "c": 3})), Failure(&["c"])),
+        (Step::call("add", json!({"a": "one", "b": 2})), Failure(&["a", "integer"])),
+        (call("panic"), Failure(&["internal error", "error id"])),
+        (call("defect"), Failure(&["internal error", "error id"])),
+        (call("test_missing_capability"), Error(-32021)),
+        (call("no_such_tool"), Error(-32602)),
+        // What comes before an answer, or instead of it.
+        (call("test_tool_with_progress").with_progress(), Text("finished")),
+        (log("test_tool_with_logging", "info"), Text("logged")),
+        (log("test_logging_tool", "error"), Text("logged")),
+        (call("slow").cancelled_after(0.3), Cancelled),
+        (call("abandoned"), Text("1")),
+    ]
+}
+
+fn check(tool: &str, outcome: &Outcome, expected: &Expected) {
+    let answer = outcome.answer();
+    let is_expected = match expected {
+        Expected::Text(text) => answer == Answer::Text(text),
+        Expected::Failure(parts) => {
+            matches!(answer, Answer::Failure(text) if parts.iter().all(|part| text.contains(part)))
+        }
+        Expected::Error(code) => answer == Answer::Error(*code),
+        Expected::Cancelled => answer == Answer::Cancelled,
+        Expected::Result => outcome.content.is_some() && !outcome.is_error,
+    };
+    assert!(is_expected, "{tool}: {outcome:?}");
+    let everything = format!("{outcome:?}");
+    assert!(!everything.contains("secret detail"), "{everything}");
+}
+
+fn outcome<'a>(plan: &Plan, report: &'a Report, tool: &str) -> &'a Outcome {
+    let at = plan.calls.iter().position(|step| step.tool == tool).expect("a call of the plan");
+    &report.calls[at]
+}
+
+fn check_identity(report: &Report, era: Era) {
+    let server = report.server.as_ref().expect("the server says who it is");
+    assert_eq!((server["name"].as_str(), server["version"].as_str()), (Some("fixture"), Some("1.2.3")));
+    assert_eq!(report.instructions.as_deref(), Some("Try everything."));
+    assert_eq!(report.tools.len(), 25, "{:?}", report.tools);
+    let add = report.tool("add").expect("a tool that was registered");
+    assert_eq!(add["title"], "Addition");
+    assert_eq!(add["description"], "Adds two numbers.");
+    assert_eq!(add["annotations"]["readOnlyHint"], true);
+    assert_eq!(add["inputSchema"]["properties"]["a"]["description"], "The first number.");
+    assert_eq!(add["outputSchema"]["properties"]["sum"]["type"], "integer");
+    assert_eq!(add["icons"][0]["src"], "data:image/png;base64,AAAA", "{era:?}");
+}
+
+fn check_content(plan: &Plan, report: &Report) {
+    let blocks = |tool| outcome(plan, report, tool).content.as_deref().unwrap_or_default();
+    let image = &blocks("test_image_content")[0];
+    assert_eq!((&image["type"], &image["mimeType"]), (&json!("image"), &json!("image/png")));
+    assert!(image["data"].as_str().is_some_and(|data| data.starts_with("iVBORw0KGgo")));
+    let audio = &blocks("test_audio_content")[0];
+    assert_eq!((&audio["type"], &audio["mimeType"]), (&json!("audio"), &json!("audio/wav")));
+    let resource = &blocks("test_embedded_resource")[0]["resource"];
+    assert_eq!(resource["uri"], "test://embedded-resource");
+    assert_eq!(resource["text"], "This is an embedded resource content.");
+    assert_eq!(blocks("test_multiple_content_types").len(), 3);
+    assert_eq!(blocks("blob")[0]["resource"]["blob"], "AP+A");
+    assert_eq!(blocks("link")[0]["type"], "resource_link");
+    assert_eq!(blocks("link")[0]["uri"], "file:///report.pdf");
+    assert_eq!(blocks("annotated")[0]["annotations"], json!({"audience": ["user"], "priority": 0.5}));
+    assert_eq!(outcome(plan, report, "add").structured, Some(json!({"sum": 5})));
+}
+
+fn check_notifications(plan: &Plan, report: &Report, era: Era) {
+    let reported: Vec<_> = outcome(plan, report, "test_tool_with_progress")
+        .progress
+        .iter()
+        .map(|step| (step["progress"].as_f64(), step["total"].as_f64(), step["message"].as_str()))
+        .collect();
+    let step = |done, message| (Some(done), Some(100.0), Some(message));
+    assert_eq!(reported, [step(0.0, "begun"), step(50.0, "half"), step(100.0, "done")]);
+
+    let logs = |tool| -> Vec<&Value> {
+        outcome(plan, report, tool).logs.iter().map(|entry| &entry["data"]).collect()
+    };
+    // Clients of older revisions set a level for a session, which these servers do not keep.
+    let expected: &[&str] = match era {
+        Era::Modern => &["Tool execution started", "Tool processing data", "Tool execution completed"],
+        Era::Legacy => &[],
+    };
+    assert_eq!(logs("test_tool_with_logging"), expected);
+    assert!(logs("test_logging_tool").is_empty());
+}
