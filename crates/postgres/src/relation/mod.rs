@@ -26,8 +26,6 @@ pub(crate) struct Relation {
     /// Its name as a statement in this session must spell it: quoted where needed, with its schema
     /// unless the search path finds it.
     pub(crate) sql_name: String,
-    /// As in `pg_class.relkind`.
-    pub(crate) kind: char,
 }
 
 /// Why there is no relation to work on.
@@ -41,6 +39,11 @@ pub(crate) enum Unresolved {
 }
 
 impl Relation {
+    /// Whether it is PostgreSQL's own.
+    pub(crate) fn is_of_the_system(&self) -> bool {
+        matches!(self.schema.as_str(), "pg_catalog" | "information_schema")
+    }
+
     /// Finds what a caller means by `text`, by PostgreSQL's own rules: unquoted names are folded
     /// to lower case, and without a schema the search path decides.
     ///
@@ -64,8 +67,7 @@ impl Relation {
                 relation: Self {
                     oid: row.get(0),
                     schema: row.get(1),
-                    sql_name: row.get(4),
-                    kind: row.get::<_, &str>(3).chars().next().unwrap_or('r'),
+                    sql_name: row.get(3),
                 },
             })
             .collect();
@@ -112,4 +114,9 @@ pub(crate) fn cut(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// A name in SQL, whatever it holds.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -61,7 +61,8 @@ impl Name {
         let mut scored: Vec<(f64, String)> = candidates
             .filter_map(|(schema, name, sql_name)| {
                 let mut score = likeness(&wanted, &name.to_lowercase());
-                let same_schema = self.schema.as_ref().is_some_and(|wanted| wanted.eq_ignore_ascii_case(&schema));
+                let same_schema =
+                    self.schema.as_ref().is_some_and(|wanted| wanted.eq_ignore_ascii_case(&schema));
                 if same_schema {
                     score += 0.05;
                 }

@@ -1,5 +1,5 @@
 -- $1 schema or null, $2 name, $3 schemas allowed (none: all)
-SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text,
+SELECT c.oid, n.nspname::text, c.relname::text,
        CASE WHEN pg_catalog.pg_table_is_visible(c.oid) THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END
            || pg_catalog.quote_ident(c.relname)
 FROM pg_catalog.pg_class AS c

@@ -12,10 +12,24 @@ use towline_core::ToolSet;
 use crate::pool::Pool;
 use databases::Databases;
 
-pub use table_schema::{TableKind, TableSchema};
+/// What `analyze_table` gives.
+pub mod analysis {
+    pub use super::analyze::{
+        Bucket, Certainty, ColumnAnalysis, Common, Lengths, NotFinite, Percentiles, Scalar, Source, TableAnalysis,
+    };
+}
+
+/// What `get_table_schema` gives.
+pub mod schema {
+    pub use super::table_schema::{
+        Check, Column, ForeignKey, Index, Key, Partition, PartitionOf, Partitioning, Reference, TableKind, TableSchema,
+    };
+}
 
 /// The pack's tools on these databases; with several, a call names one.
 pub fn tools(pools: impl IntoIterator<Item = Pool>) -> ToolSet {
     let databases = Databases::new(pools);
-    ToolSet::new().with(table_schema::GetTableSchema::new(databases))
+    ToolSet::new()
+        .with(table_schema::GetTableSchema::new(databases.clone()))
+        .with(analyze::AnalyzeTable::new(databases))
 }

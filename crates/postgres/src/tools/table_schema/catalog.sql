@@ -68,7 +68,18 @@ types AS (
         SELECT t.attnum, y.typbasetype, y.typtypmod
         FROM t JOIN pg_catalog.pg_type AS y ON y.oid = t.oid WHERE y.typtype = 'd'
     )
-    SELECT t.attnum, y.oid, pg_catalog.format_type(y.oid, t.typmod) AS type_name,
+    SELECT t.attnum, y.oid, pg_catalog.format_type(y.oid, t.typmod) AS type_name, y.typcategory, y.typtype, y.typlen,
+           CASE WHEN y.typnamespace = 'pg_catalog'::pg_catalog.regnamespace THEN y.typname END AS builtin,
+           -- Whether values sort: an operator class of its own, or that of a type with the same bytes.
+           y.typtype IN ('e', 'r', 'm') OR y.typtype = 'b' AND EXISTS (
+               SELECT FROM pg_catalog.pg_opclass AS o JOIN pg_catalog.pg_am AS m ON m.oid = o.opcmethod
+               WHERE m.amname = 'btree' AND o.opcdefault
+                 AND (CASE WHEN y.typcategory = 'A' AND y.typelem <> 0 THEN y.typelem ELSE y.oid END = o.opcintype
+                      OR y.typcategory = 'A' AND e.typtype = 'e' AND o.opcintype = 'pg_catalog.anyenum'::pg_catalog.regtype
+                      OR EXISTS (SELECT FROM pg_catalog.pg_cast AS k
+                                 WHERE k.castsource = CASE WHEN y.typcategory = 'A' AND y.typelem <> 0 THEN y.typelem ELSE y.oid END
+                                   AND k.casttarget = o.opcintype AND k.castmethod = 'b' AND k.castcontext = 'i')))
+               AS sortable,
            CASE WHEN y.typtype = 'e' THEN y.oid WHEN e.typtype = 'e' THEN e.oid END AS enum_oid
     FROM t JOIN pg_catalog.pg_type AS y ON y.oid = t.oid
     LEFT JOIN pg_catalog.pg_type AS e ON e.oid = y.typelem AND y.typcategory = 'A'
@@ -125,7 +136,8 @@ keyed AS (
         WHERE h.attrelid = p.partrelid)
 ),
 leaves AS (
-    SELECT c.oid, c.reltuples, pg_catalog.pg_total_relation_size(c.oid) AS total_bytes,
+    SELECT c.oid, c.relkind, c.reltuples, c.relpages, pg_catalog.pg_total_relation_size(c.oid) AS total_bytes,
+           pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int AS pages,
            greatest(pg_catalog.pg_stat_get_last_analyze_time(c.oid),
                     pg_catalog.pg_stat_get_last_autoanalyze_time(c.oid)) AS analyzed_at
     FROM pg_catalog.pg_class AS c
@@ -137,7 +149,11 @@ size AS (
                 ELSE pg_catalog.round(pg_catalog.sum(l.reltuples)::numeric)::bigint END AS rows,
            pg_catalog.sum(l.total_bytes)::bigint AS total_bytes,
            pg_catalog.min(l.analyzed_at) AS analyzed_at,
-           pg_catalog.count(*) AS leaves
+           pg_catalog.sum(l.pages)::bigint AS pages,
+           -- As the planner reckons: the density of the last statistics on the pages of today.
+           pg_catalog.round(pg_catalog.sum(CASE WHEN l.reltuples >= 0 AND l.relpages > 0
+               THEN l.reltuples::float8 / l.relpages * l.pages ELSE l.pages * 60 END)::numeric)::bigint AS rows_now,
+           pg_catalog.bool_and(l.relkind <> 'f') AS can_sample
     FROM leaves AS l
 )
 SELECT pg_catalog.json_build_object(
@@ -151,6 +167,10 @@ SELECT pg_catalog.json_build_object(
     'total_bytes', CASE WHEN self.relkind IN ('v', 'f') THEN NULL ELSE size.total_bytes END,
     'analyzed_at', size.analyzed_at,
     'row_level_security', self.relrowsecurity,
+    'policies_apply', pg_catalog.row_security_active(self.oid),
+    'pages', size.pages,
+    'rows_now', size.rows_now,
+    'can_sample', size.can_sample AND self.relkind IN ('r', 'p', 'm'),
     'columns', (
         SELECT listed.columns FROM (SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
             'name', c.attname,
@@ -164,7 +184,12 @@ SELECT pg_catalog.json_build_object(
             'identity', CASE c.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END,
             'comment', pg_catalog.col_description(c.attrelid, c.attnum),
             'enum_labels', (SELECT pg_catalog.json_agg(v.enumlabel ORDER BY v.enumsortorder)
-                            FROM pg_catalog.pg_enum AS v WHERE v.enumtypid = t.enum_oid)
+                            FROM pg_catalog.pg_enum AS v WHERE v.enumtypid = t.enum_oid),
+            'builtin', t.builtin, 'category', t.typcategory, 'is_enum', t.typtype = 'e', 'is_fixed', t.typlen > 0,
+            'sortable', t.sortable,
+            'n_distinct', (SELECT s.n_distinct FROM pg_catalog.pg_stats AS s
+                           WHERE s.schemaname = self.nspname AND s.tablename = self.relname AND s.attname = c.attname
+                             AND s.inherited = (self.relkind = 'p') LIMIT 1)
         ) ORDER BY c.attnum) AS columns
         FROM columns AS c
         LEFT JOIN types AS t ON t.attnum = c.attnum

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use towline_core::protocol::{ToolAnnotations, ToolDefinition};
 use towline_core::{Error, RawJson, Tool, ToolCall, ToolResult};
 
-pub(crate) use model::{Column, Key};
-pub use model::{TableKind, TableSchema};
+pub use model::{
+    Check, Column, ForeignKey, Index, Key, Partition, PartitionOf, Partitioning, Reference, TableKind, TableSchema,
+};
 
 use super::Databases;
 use crate::config::DatabaseConfig;

@@ -60,6 +60,23 @@ pub struct TableSchema {
     /// Of a view: its query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub view_definition: Option<String>,
+    /// What this crate's other tools need to know.
+    #[serde(flatten, skip_serializing)]
+    #[schemars(skip)]
+    pub(crate) storage: Storage,
+}
+
+/// How a relation's rows are kept.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Storage {
+    /// Whether this session sees only the rows that policies let it see.
+    pub(crate) policies_apply: bool,
+    /// Pages without indexes.
+    pub(crate) pages: Option<u64>,
+    /// About how many rows these pages have.
+    pub(crate) rows_now: Option<u64>,
+    /// Whether `TABLESAMPLE` works.
+    pub(crate) can_sample: Option<bool>,
 }
 
 /// What a relation is.
@@ -128,6 +145,26 @@ pub struct Column {
     /// The values that its enum type has.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub enum_labels: Vec<String>,
+    /// What this crate's other tools need to know.
+    #[serde(flatten, skip_serializing)]
+    #[schemars(skip)]
+    pub(crate) facts: Facts,
+}
+
+/// What a column's values are like.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Facts {
+    /// The name of its base type, if that is one of PostgreSQL's own.
+    pub(crate) builtin: Option<String>,
+    /// As in `pg_type.typcategory`.
+    pub(crate) category: Option<char>,
+    pub(crate) is_enum: Option<bool>,
+    /// Whether all values have the same size.
+    pub(crate) is_fixed: Option<bool>,
+    /// Whether values can be sorted and told apart.
+    pub(crate) sortable: Option<bool>,
+    /// As in `pg_stats.n_distinct`: a number of values, or if negative their share in the rows.
+    pub(crate) n_distinct: Option<f64>,
 }
 
 /// A primary key or a unique constraint.

@@ -25,7 +25,8 @@ impl Display for TableSchema {
             writeln!(f, "\nIndexes:")?;
             for index in &self.indexes {
                 let invalid = if index.valid { "" } else { " (invalid: queries do not use it)" };
-                let comment = index.comment.as_ref().map(|comment| format!(" -- {comment}")).unwrap_or_default();
+                let comment =
+                    index.comment.as_ref().map(|comment| format!(" -- {comment}")).unwrap_or_default();
                 writeln!(f, "  {}{invalid}{comment}", index.definition)?;
             }
         }
