@@ -216,12 +216,7 @@ impl PostgresError {
     }
 
     /// Judges why no connection came from the pool.
-    pub(crate) fn from_pool(
-        error: PoolError,
-        database: &str,
-        acquire: Duration,
-        create: Duration,
-    ) -> Self {
+    pub(crate) fn from_pool(error: PoolError, database: &str, acquire: Duration, create: Duration) -> Self {
         let database = database.to_owned();
         match error {
             PoolError::Timeout(TimeoutType::Wait) => Self::Exhausted { database, waited: acquire },
@@ -242,11 +237,7 @@ impl PostgresError {
                 // 42501: the role may not connect to this database.
                 "42" => Self::Authentication { database, source: error.into() },
                 "53" | "57" => Self::NotAccepting { database, source: error.into() },
-                _ => Self::Server {
-                    database,
-                    sqlstate: code.code().to_owned(),
-                    source: error.into(),
-                },
+                _ => Self::Server { database, sqlstate: code.code().to_owned(), source: error.into() },
             };
         }
         // tokio-postgres keeps its kinds to itself; their texts are fixed.
@@ -263,11 +254,7 @@ impl PostgresError {
     }
 
     /// Judges why a statement failed on an open connection.
-    pub(crate) fn from_statement(
-        error: tokio_postgres::Error,
-        database: &str,
-        timeout: Duration,
-    ) -> Self {
+    pub(crate) fn from_statement(error: tokio_postgres::Error, database: &str, timeout: Duration) -> Self {
         let database = database.to_owned();
         let Some(inner) = error.as_db_error() else {
             return if is_lost(&error) {
@@ -306,6 +293,5 @@ pub(crate) fn is_lost(error: &tokio_postgres::Error) -> bool {
     if let Some(code) = error.code() {
         return matches!(code.code(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04");
     }
-    error.is_closed()
-        || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+    error.is_closed() || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
 }

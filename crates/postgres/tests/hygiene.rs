@@ -89,7 +89,6 @@ async fn a_session_that_escaped_its_transaction_is_cleared_all_the_same() {
         "SET search_path = pg_temp",
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
         "LISTEN a",
-        "PREPARE p AS SELECT 1",
         "SELECT pg_advisory_lock(1)",
         "CREATE TEMP TABLE left_behind (a int)",
         "DECLARE c CURSOR WITH HOLD FOR SELECT 1",

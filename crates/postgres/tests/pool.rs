@@ -149,7 +149,7 @@ async fn a_server_that_falls_silent_costs_a_bounded_time() {
     let start = Instant::now();
     let error = query(&pool, "SELECT 1").await.unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
-    assert!(error.is_transient(), "{error:?}");
+    assert!(error.is_transient() || matches!(error, PostgresError::StatementTimeout { .. }), "{error:?}");
     cluster.resume().unwrap();
     assert_eq!(scalar(&pool, "SELECT 1").await, json!(1));
 

@@ -47,8 +47,8 @@ fn digits(max: usize) -> impl Strategy<Value = String> {
 #[tokio::test]
 async fn numeric_is_exact() {
     let (_database, pool) = fresh().await;
-    let values = samples(
-        (any::<bool>(), digits(60), proptest::option::of(digits(60)), any::<bool>()).prop_map(
+    let values =
+        samples((any::<bool>(), digits(60), proptest::option::of(digits(60)), any::<bool>()).prop_map(
             |(negative, whole, fraction, small)| {
                 let sign = if negative { "-" } else { "" };
                 let whole = if small { "0".into() } else { whole };
@@ -57,13 +57,11 @@ async fn numeric_is_exact() {
                     None => format!("{sign}{whole}"),
                 }
             },
-        ),
-    );
+        ));
     // serde_json's own numbers would round, so the text of the rows is compared.
     let sql = "SELECT v::numeric, v::numeric::text FROM unnest($1::text[]) v";
     let rows = query_with(&pool, sql, &serde_json::to_string(&[&values]).unwrap()).await.unwrap();
-    let rows: Vec<(&serde_json::value::RawValue, String)> =
-        serde_json::from_str(rows.rows.get()).unwrap();
+    let rows: Vec<(&serde_json::value::RawValue, String)> = serde_json::from_str(rows.rows.get()).unwrap();
     let mut numbers = 0;
     for (ours, theirs) in rows {
         let text = ours.get();
@@ -97,12 +95,12 @@ async fn int8_and_floats_are_exact() {
     }
 
     let bits = any::<u64>().prop_map(f64::from_bits);
-    let values = samples(prop_oneof![bits, any::<f64>()].prop_map(|x| x.to_string().replace("inf", "Infinity")));
+    let values =
+        samples(prop_oneof![bits, any::<f64>()].prop_map(|x| x.to_string().replace("inf", "Infinity")));
     // Not as `Value`: serde_json's own reading of floats is off by one now and then.
     let sql = "SELECT v::float8, v::float8::text FROM unnest($1::text[]) v";
     let rows = query_with(&pool, sql, &serde_json::to_string(&[&values]).unwrap()).await.unwrap();
-    let rows: Vec<(&serde_json::value::RawValue, String)> =
-        serde_json::from_str(rows.rows.get()).unwrap();
+    let rows: Vec<(&serde_json::value::RawValue, String)> = serde_json::from_str(rows.rows.get()).unwrap();
     assert_eq!(rows.len(), CASES);
     for (ours, theirs) in rows {
         let ours = ours.get();
@@ -118,8 +116,7 @@ async fn int8_and_floats_are_exact() {
     let values = samples(bits.prop_map(|x| x.to_string().replace("inf", "Infinity")));
     for (ours, theirs) in both(&pool, "float4", &values, "v::float4::text").await {
         if let Value::Number(number) = ours {
-            let (ours, theirs): (f32, f32) =
-                (number.to_string().parse().unwrap(), theirs.parse().unwrap());
+            let (ours, theirs): (f32, f32) = (number.to_string().parse().unwrap(), theirs.parse().unwrap());
             assert_eq!(ours.to_bits(), theirs.to_bits());
         }
     }
@@ -128,7 +125,8 @@ async fn int8_and_floats_are_exact() {
 #[tokio::test]
 async fn dates_and_times_are_those_of_the_server() {
     let (_database, pool) = fresh().await;
-    let micros = || prop_oneof![-210_866_803_200_000_000..9_223_371_331_200_000_000_i64, -1_000_000..1_000_000_i64];
+    let micros =
+        || prop_oneof![-210_866_803_200_000_000..9_223_371_331_200_000_000_i64, -1_000_000..1_000_000_i64];
     for (ty, offset) in [("timestamp", ""), ("timestamptz", "+00")] {
         let values = samples(micros().prop_map(|n| n.to_string()));
         let sql = format!(
@@ -164,14 +162,16 @@ async fn intervals_are_those_of_the_server() {
     config.set.insert("intervalstyle".into(), "iso_8601".into());
     let pool = Pool::new(config).unwrap();
     let field = || prop_oneof![Just(0_i64), -40..40_i64, any::<i32>().prop_map(i64::from)];
-    let micros = prop_oneof![Just(0_i64), -100_000_000..100_000_000_i64, -1_000_000_000_000_000_i64..1_000_000_000_000_000];
-    let values = samples(
-        (field(), field(), micros).prop_map(|(months, days, micros)| {
-            let sign = if micros < 0 { "-" } else { "" };
-            let micros = micros.unsigned_abs();
-            format!("{months} mons {days} days {sign}{}.{:06} secs", micros / 1_000_000, micros % 1_000_000)
-        }),
-    );
+    let micros = prop_oneof![
+        Just(0_i64),
+        -100_000_000..100_000_000_i64,
+        -1_000_000_000_000_000_i64..1_000_000_000_000_000
+    ];
+    let values = samples((field(), field(), micros).prop_map(|(months, days, micros)| {
+        let sign = if micros < 0 { "-" } else { "" };
+        let micros = micros.unsigned_abs();
+        format!("{months} mons {days} days {sign}{}.{:06} secs", micros / 1_000_000, micros % 1_000_000)
+    }));
     for (ours, theirs) in both(&pool, "interval", &values, "v::interval::text").await {
         assert_eq!(ours, Value::String(theirs));
     }

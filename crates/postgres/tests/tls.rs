@@ -25,13 +25,22 @@ fn certificates() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     for name in ["ca", "other"] {
-        openssl(path, &format!(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"
-        ));
+        openssl(
+            path,
+            &format!(
+                "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"
+            ),
+        );
     }
-    openssl(path, "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout server.key -out server.csr");
+    openssl(
+        path,
+        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout server.key -out server.csr",
+    );
     std::fs::write(path.join("names"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n").unwrap();
-    openssl(path, "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem");
+    openssl(
+        path,
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem",
+    );
     directory
 }
 
@@ -109,7 +118,10 @@ async fn each_sslmode_protects_what_it_promises() {
     }
 
     // A server that signed for itself, as many do: its own certificate is the root.
-    openssl(directory.path(), "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout self.key -out self.pem");
+    openssl(
+        directory.path(),
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout self.key -out self.pem",
+    );
     install(&cluster, directory.path(), "self.pem", "self.key");
     for case in [
         case("localhost", "verify-full", Some("self.pem"), Some(true)),
@@ -125,7 +137,8 @@ async fn each_sslmode_protects_what_it_promises() {
     scalar(&pool, "SELECT 1").await;
     let call = query(&pool, "SELECT pg_sleep(20)");
     assert!(tokio::time::timeout(std::time::Duration::from_millis(300), call).await.is_err());
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
+    let sql =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
     let mut left = 20;
     while cluster.run("postgres", sql).unwrap().trim() != "0" {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -383,8 +383,7 @@ mod tests {
 
     #[test]
     fn a_url_is_enough() {
-        let config: DatabaseConfig =
-            serde_json::from_str(r#"{"url": "postgres://u:hunter2@h/db"}"#).unwrap();
+        let config: DatabaseConfig = serde_json::from_str(r#"{"url": "postgres://u:hunter2@h/db"}"#).unwrap();
         config.validate().unwrap();
         assert_eq!(config.max_rows, 500);
     }

@@ -1,8 +1,9 @@
 //! Runs one statement of a caller in a read-only transaction.
 //!
-//! Four round trips: `START TRANSACTION READ ONLY`; the settings with the caller's statement, which
-//! the extended protocol takes only if it is one; its parameters; its rows, together with
-//! `ROLLBACK` and what clears the session.
+//! Two round trips. The first begins the transaction, puts its settings in force and has the server
+//! parse the caller's statement, by the extended protocol, which takes only one. The second opens a
+//! cursor for it, fetches, and already rolls back and clears the session. A cursor runs nothing but
+//! a query, and gives no more rows than it is asked for.
 //!
 //! # Memory
 //!
@@ -12,33 +13,41 @@
 
 mod render;
 mod rows;
+mod statement;
 
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::StreamExt as _;
+use futures_util::future::join;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::{RowStream, SimpleQueryStream, Statement, Transaction};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{RowStream, SimpleQueryStream};
 
 use crate::config::Limits;
 use crate::error::{PostgresError, is_lost};
-use crate::pool::{GRACE, Lease, Pool, settings_error, transaction_settings, within};
+use crate::pool::{GRACE, Lease, Pool, begin, drain, settings_error, within};
 use crate::value::decode::Codec;
-use crate::value::encode;
+use crate::value::encode::{self, Param};
 
-pub use rows::{ColumnInfo, CutValue, Rows, Truncated};
 use rows::Builder;
+pub use rows::{ColumnInfo, CutValue, Rows, Truncated};
+use statement::Kind;
 
-/// Rows asked for at once. Up to here the end of the transaction travels with the request for the
-/// rows; beyond it the rows come in slices of this size.
+/// Rows fetched at once. The end of the transaction travels with the last request for rows.
 const SLICE: u32 = 1024;
+
+/// Rows fetched at once while they may be of any width: the server collects a slice before it sends
+/// it, and all but the beginning of it may be too much for the answer.
+const WIDE_SLICE: u32 = 128;
 
 impl Pool {
     /// Runs one statement in a read-only transaction, which is rolled back whatever happens.
     ///
     /// `params` are the values of `$1`, `$2`, ..; PostgreSQL infers their types. The statement must
-    /// return rows: this is the second bolt behind the SQL guard, which the caller has asked.
+    /// be a query, EXPLAIN or SHOW: this is the second bolt behind the SQL guard, which the caller
+    /// has asked.
     ///
     /// Dropping the future cancels the statement in PostgreSQL.
     ///
@@ -52,43 +61,30 @@ impl Pool {
         params: &[&RawValue],
         limits: Limits,
     ) -> Result<Rows, PostgresError> {
+        let kind = Kind::of(sql).ok_or(PostgresError::NotAQuery)?;
         let mut as_text = Vec::new();
         let mut replaced = false;
         loop {
-            let mut lease = self.lease().await?;
-            let call = Call { pool: self, sql, params, limits, as_text: &as_text };
-            match call.run(&mut lease).await {
-                Ok((rows, End::Clean)) => {
-                    lease.release();
-                    return Ok(rows);
-                }
-                // The rest of the rows is on its way: dropping the lease stops it.
-                Ok((rows, End::Running)) => return Ok(rows),
-                Ok((rows, End::Broken)) => {
-                    lease.discard();
-                    return Ok(rows);
-                }
-                Err(Failure::Aborted(error)) => {
-                    lease.clean().await;
-                    return Err(error);
-                }
-                Err(Failure::Running(error)) => return Err(error),
-                Err(Failure::Broken(error)) => {
-                    lease.discard();
-                    return Err(error);
-                }
-                Err(Failure::Dead(error)) => {
-                    lease.discard();
-                    if replaced {
-                        return Err(error);
-                    }
+            let lease = self.lease().await?;
+            let call = Call { pool: self, lease: &lease, kind, sql, params, limits };
+            let (outcome, end) = call.run(&as_text).await;
+            match end {
+                End::Clean => lease.release(),
+                // The caller need not wait for it.
+                End::Open => drop(tokio::spawn(lease.clean())),
+                End::Cleaning(cleaning) => drop(tokio::spawn(lease.settle(cleaning))),
+                End::Running => drop(lease),
+                End::Broken => lease.discard(),
+            }
+            match outcome {
+                Ok(rows) => return Ok(rows),
+                Err(Failure::Dead(_)) if !replaced => {
                     replaced = true;
                     self.drop_idle();
                 }
-                Err(Failure::Undecodable(column)) => {
-                    drop(lease);
-                    as_text.push(column);
-                }
+                // A column asked for as text is decodable, so this ends.
+                Err(Failure::Undecodable(column)) => as_text.push(column),
+                Err(Failure::Dead(error) | Failure::Error(error)) => return Err(error),
             }
         }
     }
@@ -97,259 +93,252 @@ impl Pool {
 /// One try at one statement.
 struct Call<'a> {
     pool: &'a Pool,
+    lease: &'a Lease,
+    kind: Kind,
     sql: &'a str,
     params: &'a [&'a RawValue],
     limits: Limits,
-    /// Columns whose binary form was tried in vain.
-    as_text: &'a [usize],
 }
 
 /// The state in which a try leaves its connection.
 enum End {
+    /// The transaction is open or aborted, and the server waits.
+    Open,
+    /// The session is being cleared.
+    Cleaning(SimpleQueryStream),
     /// The session is cleared.
     Clean,
-    /// The server still sends rows.
+    /// The server may still work: dropping the lease stops it.
     Running,
-    /// The session could not be cleared.
+    /// The connection is not to be used again.
     Broken,
 }
 
-/// Why a try failed, and what is left of its connection.
+/// Why a try gave no rows.
 enum Failure {
-    /// Nothing was run: the connection is dead.
+    /// The connection is dead, and nothing was run.
     Dead(PostgresError),
-    /// The transaction ends, and the server waits.
-    Aborted(PostgresError),
-    /// The server may still work.
-    Running(PostgresError),
-    /// The connection is not to be used again.
-    Broken(PostgresError),
+    Error(PostgresError),
     /// This column must be asked for as text.
     Undecodable(usize),
 }
 
-type PostgresResult<T> = Result<T, tokio_postgres::Error>;
+type Outcome = (Result<Rows, Failure>, End);
 
 impl Call<'_> {
-    /// Every way out drops the transaction, which sends `ROLLBACK`.
-    async fn run(&self, lease: &mut Lease) -> Result<(Rows, End), Failure> {
-        let transaction = self.begin(lease).await?;
+    async fn run(&self, as_text: &[usize]) -> Outcome {
         let deadline = Instant::now() + self.limits.statement_timeout + GRACE;
-        let prepared = self.within(deadline, self.prepare(&transaction)).await??;
-        let params = encode::params(self.params, prepared.statement.params())
-            .map_err(Failure::Aborted)?;
-        let portal = self
-            .within(deadline, transaction.bind_raw(&prepared.statement, params.iter()))
-            .await?
-            .map_err(|error| self.failed(error))?;
-
-        let mut rows = Builder::new(prepared.columns, prepared.codecs, self.limits);
-        let wanted = self.limits.max_rows.saturating_add(1); // one more tells whether there are more
-        let mut asked = 0;
-        loop {
-            let slice = SLICE.min(wanted - asked);
-            asked += slice;
-            let stream = transaction
-                .query_portal_raw(&portal, slice.cast_signed())
-                .await
-                .map_err(|error| self.failed(error))?;
-            if asked == wanted {
-                drop(portal);
-                drop(transaction);
-                let cleaning = lease.client().simple_query_raw(Lease::CLEAN).await;
-                let cleaning = cleaning.map_err(|error| self.failed(error))?;
-                let read = self.read(deadline, stream, &mut rows).await?;
-                let end = self.settle(deadline, read, cleaning).await?;
-                return self.finish(rows, end);
-            }
-            match self.read(deadline, stream, &mut rows).await? {
-                Read::Suspended => {}
-                Read::Complete => {
-                    drop(portal);
-                    drop(transaction);
-                    let cleaning = lease.client().simple_query_raw(Lease::CLEAN).await;
-                    let cleaning = cleaning.map_err(|error| self.failed(error))?;
-                    let end = self.settle(deadline, Read::Complete, cleaning).await?;
-                    return self.finish(rows, end);
-                }
-                Read::Full => return self.finish(rows, End::Running),
-            }
-        }
-    }
-
-    /// The first statement on the connection also proves that it is alive.
-    async fn begin<'c>(&self, lease: &'c mut Lease) -> Result<Transaction<'c>, Failure> {
-        let database = self.pool.name();
-        let alive = Duration::from_millis(self.pool.config().recycle_timeout_ms);
-        let start = lease.client_mut().build_transaction().read_only(true).start();
-        match timeout(alive, start).await {
-            Ok(Ok(transaction)) => Ok(transaction),
-            Ok(Err(error)) => Err(Failure::Dead(settings_error(error, database))),
-            Err(_) => Err(Failure::Dead(PostgresError::Lost {
-                database: database.to_owned(),
-                source: "the connection is silent".into(),
-            })),
-        }
-    }
-
-    async fn prepare(&self, transaction: &Transaction<'_>) -> Result<Prepared, Failure> {
-        let settings = transaction_settings(&self.pool.inner().settings, self.limits);
-        let settings = transaction
-            .client()
-            .simple_query_raw(&settings)
-            .await
-            .map_err(|error| self.failed(error))?;
-        let prepared = transaction.prepare(self.sql).await;
-        if let Err(error) = drain(settings).await {
-            let lost = is_lost(&error);
-            let error = settings_error(error, self.pool.name());
-            return Err(if lost { Failure::Dead(error) } else { Failure::Aborted(error) });
-        }
-        let statement = prepared.map_err(|error| self.failed(error))?;
-
-        let columns: Vec<_> = statement.columns().iter().map(ColumnInfo::of).collect();
-        let mut codecs: Vec<_> =
-            statement.columns().iter().map(|column| Codec::of(column.type_())).collect();
-        for column in self.as_text {
-            if let Some(codec) = codecs.get_mut(*column) {
+        let mut prepared = match within(deadline, self.prepare()).await {
+            Some(Ok(prepared)) => prepared,
+            Some(Err(outcome)) => return outcome,
+            None => return self.too_late(),
+        };
+        for column in as_text {
+            if let Some(codec) = prepared.codecs.get_mut(*column) {
                 *codec = None;
             }
         }
-        if !codecs.is_empty() && codecs.iter().all(Option::is_some) {
-            let codecs = codecs.into_iter().flatten().collect();
-            return Ok(Prepared { statement, columns, codecs });
-        }
-        // Only a query can stand in FROM, so this also refuses a statement without columns that is
-        // none: SET, LISTEN, PREPARE, DO, COMMIT, ..
-        let statement = match transaction.prepare(&wrap(self.sql, &codecs)).await {
-            Ok(statement) => statement,
-            Err(error) if error.as_db_error().is_some() => {
-                return Err(Failure::Aborted(PostgresError::NotAQuery));
+        match within(deadline, self.execute(prepared)).await {
+            Some((Err(Failure::Error(PostgresError::Statement(mut error))), end)) => {
+                if self.kind == Kind::Query {
+                    error.position = error.position.and_then(statement::position);
+                }
+                (Err(Failure::Error(error.into())), end)
             }
-            Err(error) => return Err(self.failed(error)),
-        };
+            Some(outcome) => outcome,
+            None => self.too_late(),
+        }
+    }
+
+    /// The first round trip. Its first statement also proves that the connection is alive.
+    async fn prepare(&self) -> Result<Prepared, Outcome> {
+        let client = self.lease.client();
+        let alive = Duration::from_millis(self.pool.config().recycle_timeout_ms);
+        let begin = begin(&self.pool.inner().settings, self.limits);
+        // Both are sent at once.
+        let (begun, statement) =
+            join(timeout(alive, client.batch_execute(&begin)), client.prepare(self.sql)).await;
+        match begun {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if is_lost(&error) => {
+                let error = settings_error(error, self.pool.name());
+                return Err((Err(Failure::Dead(error)), End::Broken));
+            }
+            Ok(Err(error)) => {
+                let error = settings_error(error, self.pool.name());
+                return Err((Err(Failure::Error(error)), End::Open));
+            }
+            Err(_) => return Err((Err(Failure::Dead(self.pool.silent())), End::Broken)),
+        }
+        let statement = statement.map_err(|error| self.failed(error))?;
+        let params = encode::params(self.params, statement.params())
+            .map_err(|error| (Err(Failure::Error(error)), End::Open))?;
+        let columns = statement.columns();
+        Ok(Prepared {
+            columns: columns.iter().map(ColumnInfo::of).collect(),
+            codecs: columns.iter().map(|column| Codec::of(column.type_())).collect(),
+            params: params.into_iter().zip(statement.params().iter().cloned()).collect(),
+        })
+    }
+
+    /// The second round trip. A result that may be large takes one for each slice.
+    async fn execute(&self, prepared: Prepared) -> Outcome {
+        let Prepared { columns, codecs, params } = prepared;
+        let declare = statement::declare(self.sql, &codecs);
+        let is_wide = codecs.iter().flatten().any(Codec::is_unbounded);
         let codecs = codecs.into_iter().map(|codec| codec.unwrap_or(Codec::Text)).collect();
-        Ok(Prepared { statement, columns, codecs })
+        let rows = Builder::new(columns, codecs, self.limits);
+        match self.kind {
+            Kind::Query => self.query(&declare, &params, is_wide, rows).await,
+            Kind::Report => self.report(&params, rows).await,
+        }
     }
 
-    async fn read(
-        &self,
-        deadline: Instant,
-        stream: RowStream,
-        rows: &mut Builder,
-    ) -> Result<Read, Failure> {
-        let mut stream = pin!(stream);
+    async fn query(&self, declare: &str, params: &Params, is_wide: bool, mut rows: Builder) -> Outcome {
+        let client = self.lease.client();
+        let params = borrowed(params);
+        let wanted = self.limits.max_rows.saturating_add(1); // one more tells whether there are more
+        let mut slice = wanted.min(if is_wide { WIDE_SLICE } else { SLICE });
+        let mut asked = slice;
+        let mut declared = false;
         loop {
-            let Some(row) = self.within(deadline, stream.next()).await? else {
-                let suspended = stream.rows_affected().is_none();
-                return Ok(if suspended { Read::Suspended } else { Read::Complete });
+            let fetch = statement::fetch(slice, self.sql);
+            let declare =
+                async { if declared { Ok(0) } else { client.execute_typed(declare, &params).await } };
+            let clean = async {
+                if asked < wanted {
+                    return Ok(None);
+                }
+                client.simple_query_raw(Lease::CLEAN).await.map(Some)
             };
-            match rows.push(&row.map_err(|error| self.failed(error))?) {
-                Ok(true) => {}
-                Ok(false) => return Ok(Read::Full),
-                Err(column) => return Err(Failure::Undecodable(column)),
+            // `join` polls in order, and each first poll sends: nothing waits for an answer before
+            // all of it is on its way.
+            let fetch = client.query_typed_raw(&fetch, NO_PARAMS);
+            let (opened, (fetched, cleaning)) = join(declare, join(fetch, clean)).await;
+            // Without its cursor the fetch has failed as well.
+            let fetched = opened.and(fetched);
+            match cleaning {
+                Ok(Some(cleaning)) => return self.read_and_settle(fetched, cleaning, rows).await,
+                Ok(None) => {}
+                Err(error) => return self.failed(error),
             }
+            declared = true;
+            let before = rows.count();
+            match self.read(fetched, &mut rows).await {
+                Read::Complete if rows.count() - before < slice => {
+                    return self.finish(rows, End::Open);
+                }
+                Read::Complete => {}
+                Read::Full => return self.finish(rows, End::Open),
+                Read::Undecodable(column) => return (Err(Failure::Undecodable(column)), End::Open),
+                Read::Failed(error) => return self.failed(error),
+            }
+            slice = rows.room().clamp(WIDE_SLICE, SLICE).min(wanted - asked);
+            asked += slice;
         }
     }
 
-    /// Waits until the session is cleared.
-    async fn settle(
+    /// EXPLAIN and SHOW, which no cursor takes. Their rows are few.
+    async fn report(&self, params: &Params, rows: Builder) -> Outcome {
+        let client = self.lease.client();
+        let (fetched, cleaning) =
+            join(client.query_typed_raw(self.sql, borrowed(params)), client.simple_query_raw(Lease::CLEAN))
+                .await;
+        match cleaning {
+            Ok(cleaning) => self.read_and_settle(fetched, cleaning, rows).await,
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// Reads the last rows; the session is being cleared behind them.
+    async fn read_and_settle(
         &self,
-        deadline: Instant,
-        read: Read,
+        fetched: PostgresResult<RowStream>,
         cleaning: SimpleQueryStream,
-    ) -> Result<End, Failure> {
-        let cleaned = match read {
-            // What is left of the slice may be little, and cheaper to take in than a connection.
-            Read::Full => match timeout(DRAIN, drain(cleaning)).await {
-                Ok(cleaned) => cleaned,
-                Err(_) => return Ok(End::Running),
+        mut rows: Builder,
+    ) -> Outcome {
+        match self.read(fetched, &mut rows).await {
+            Read::Complete => {
+                let end = match drain(cleaning).await {
+                    Ok(()) => End::Clean,
+                    Err(_) => End::Broken,
+                };
+                self.finish(rows, end)
+            }
+            Read::Full => self.finish(rows, End::Cleaning(cleaning)),
+            Read::Undecodable(column) => (Err(Failure::Undecodable(column)), End::Cleaning(cleaning)),
+            Read::Failed(error) => match self.failed(error) {
+                (failure, End::Open) => (failure, End::Cleaning(cleaning)),
+                broken => broken,
             },
-            _ => self.within(deadline, drain(cleaning)).await?,
+        }
+    }
+
+    async fn read(&self, fetched: PostgresResult<RowStream>, rows: &mut Builder) -> Read {
+        let mut stream = match fetched {
+            Ok(stream) => pin!(stream),
+            Err(error) => return Read::Failed(error),
         };
-        match cleaned {
-            Ok(()) => Ok(End::Clean),
-            Err(error) => {
-                tracing::warn!(
-                    database = self.pool.name(),
-                    error = &error as &dyn std::error::Error,
-                    "a session could not be cleared, so it is closed"
-                );
-                Ok(End::Broken)
+        while let Some(row) = stream.next().await {
+            match row.map(|row| rows.push(&row)) {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => return Read::Full,
+                Ok(Err(column)) => return Read::Undecodable(column),
+                Err(error) => return Read::Failed(error),
             }
         }
+        Read::Complete
     }
 
-    fn finish(&self, rows: Builder, end: End) -> Result<(Rows, End), Failure> {
-        match rows.finish() {
-            Ok(rows) => Ok((rows, end)),
-            Err(error) => Err(Failure::Running(PostgresError::Protocol {
-                database: self.pool.name().to_owned(),
-                source: error,
-            })),
-        }
+    fn finish(&self, rows: Builder, end: End) -> Outcome {
+        let rows = rows.finish().map_err(|source| {
+            Failure::Error(PostgresError::Protocol { database: self.pool.name().to_owned(), source })
+        });
+        (rows, end)
     }
 
-    async fn within<T>(
-        &self,
-        deadline: Instant,
-        step: impl Future<Output = T>,
-    ) -> Result<T, Failure> {
-        within(deadline, self.limits.statement_timeout, step).await.map_err(Failure::Running)
+    fn too_late(&self) -> Outcome {
+        let after = self.limits.statement_timeout;
+        (Err(Failure::Error(PostgresError::StatementTimeout { after })), End::Running)
     }
 
     /// An error of the server leaves the transaction aborted; any other, who knows.
-    fn failed(&self, error: tokio_postgres::Error) -> Failure {
-        let lost = is_lost(&error);
-        let of_server = error.as_db_error().is_some();
-        let error = PostgresError::from_statement(
-            error,
-            self.pool.name(),
-            self.limits.statement_timeout,
-        );
-        match (lost, of_server) {
-            (false, true) => Failure::Aborted(error),
-            _ => Failure::Broken(error),
-        }
+    fn failed(&self, error: tokio_postgres::Error) -> Outcome {
+        let end = match error.as_db_error() {
+            Some(_) if !is_lost(&error) => End::Open,
+            _ => End::Broken,
+        };
+        let timeout = self.limits.statement_timeout;
+        let error = PostgresError::from_statement(error, self.pool.name(), timeout);
+        (Err(Failure::Error(error)), end)
     }
 }
 
-/// A statement, and how to read what it gives.
+type PostgresResult<T> = Result<T, tokio_postgres::Error>;
+
+type Params = [(Param, Type)];
+
+const NO_PARAMS: [(Param, Type); 0] = [];
+
+/// What is to be run, and how to read what it gives.
 struct Prepared {
-    statement: Statement,
     columns: Vec<ColumnInfo>,
-    codecs: Vec<Codec>,
+    /// `None` for a column that must be asked for as text.
+    codecs: Vec<Option<Codec>>,
+    params: Vec<(Param, Type)>,
 }
 
 /// Why reading stopped.
 enum Read {
-    /// The statement has no more rows.
+    /// Everything fetched is read.
     Complete,
-    /// The slice has no more rows; the statement may.
-    Suspended,
     /// No more rows are wanted.
     Full,
+    /// This column has no form that is known.
+    Undecodable(usize),
+    Failed(tokio_postgres::Error),
 }
 
-/// How long the rest of a slice may take to arrive before its connection is given up.
-const DRAIN: Duration = Duration::from_millis(20);
-
-async fn drain(stream: SimpleQueryStream) -> PostgresResult<()> {
-    pin!(stream).try_for_each(|_| std::future::ready(Ok(()))).await
-}
-
-/// The statement with the columns that have no codec as text. Its own text stays one query: nothing
-/// in it can close the parenthesis and still be what the extended protocol parsed before.
-fn wrap(sql: &str, codecs: &[Option<Codec>]) -> String {
-    let sql = sql.trim_end_matches(|c: char| c == ';' || c.is_ascii_whitespace());
-    let mut names = String::new();
-    let mut list = String::new();
-    for (at, codec) in codecs.iter().enumerate() {
-        let comma = if at > 0 { "," } else { "" };
-        let cast = if codec.is_none() { "::pg_catalog.text" } else { "" };
-        names.push_str(&format!("{comma}c{at}"));
-        list.push_str(&format!("{comma}q.c{at}{cast}"));
-    }
-    let names = if names.is_empty() { names } else { format!("({names})") };
-    format!("SELECT {list} FROM (\n{sql}\n) AS q{names}")
+fn borrowed(params: &Params) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    params.iter().map(|(param, ty)| (param as &(dyn ToSql + Sync), ty.clone())).collect()
 }

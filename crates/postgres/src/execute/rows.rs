@@ -96,6 +96,18 @@ impl Builder {
         Self { columns, codecs, limits, json, count: 0, truncated: None, cut_values: Vec::new() }
     }
 
+    /// How many rows were taken.
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// How many more rows like those taken would fit.
+    pub(super) fn room(&self) -> u32 {
+        let taken = u64::from(self.count).max(1);
+        let left = self.limits.max_bytes.saturating_sub(self.json.len()) as u64;
+        u32::try_from(left * taken / (self.json.len() as u64) + 1).unwrap_or(u32::MAX)
+    }
+
     /// Takes a row and tells whether another is wanted. The error is the column that is not
     /// decodable.
     pub(super) fn push(&mut self, row: &Row) -> Result<bool, usize> {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Object};
+use futures_util::TryStreamExt as _;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_postgres::Client;
+use tokio_postgres::SimpleQueryStream;
 
 use super::Inner;
-use crate::error::PostgresError;
 
 /// How long the server has to stop a cancelled statement before its connection is closed.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -30,9 +30,9 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Clears what can outlive a rolled back transaction: the statements of `DISCARD ALL`, which
+    /// Ends the transaction and clears what can outlive one: the statements of `DISCARD ALL`, which
     /// cannot share a batch, but for those that would forget our own prepared statements.
-    pub(crate) const CLEAN: &str = "CLOSE ALL;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;\
+    pub(crate) const CLEAN: &str = "ROLLBACK;CLOSE ALL;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;\
         UNLISTEN *;SELECT pg_catalog.pg_advisory_unlock_all();DISCARD TEMP;DISCARD SEQUENCES";
 
     pub(super) fn new(object: Object, pool: Arc<Inner>) -> Self {
@@ -43,16 +43,22 @@ impl Lease {
         self.object.as_ref().expect("a lease has its connection until it is given back")
     }
 
-    pub(crate) fn client_mut(&mut self) -> &mut Client {
-        self.object.as_mut().expect("a lease has its connection until it is given back")
-    }
-
-    /// Clears the session, whose transaction has ended, and gives the connection back; closes it
-    /// if that fails.
+    /// Ends the transaction, clears the session and gives the connection back; closes it if that
+    /// fails.
     pub(crate) async fn clean(self) {
         match timeout(SETTLE, self.client().batch_execute(Self::CLEAN)).await {
             Ok(Ok(())) => self.release(),
-            _ => self.discard(),
+            Ok(Err(_)) => self.discard(),
+            Err(_) => drop(self), // cancels what keeps it
+        }
+    }
+
+    /// Waits until the session is cleared, which has been asked for, and gives the connection back.
+    pub(crate) async fn settle(self, cleaning: SimpleQueryStream) {
+        match timeout(SETTLE, drain(cleaning)).await {
+            Ok(Ok(())) => self.release(),
+            Ok(Err(_)) => self.discard(),
+            Err(_) => drop(self), // cancels what keeps it
         }
     }
 
@@ -72,14 +78,14 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(object) = self.object.take() {
-            self.runtime.spawn(settle(object, Arc::clone(&self.pool)));
+            self.runtime.spawn(abandon(object, Arc::clone(&self.pool)));
         }
     }
 }
 
 /// Cancels what runs and closes the connection. It is not used again: nothing tells when a cancel
 /// request has been delivered, and a late one would hit the next caller's statement.
-async fn settle(object: Object, pool: Arc<Inner>) {
+async fn abandon(object: Object, pool: Arc<Inner>) {
     stop(&object, &pool).await;
     tracing::debug!(database = pool.config.name, "a cancelled statement's connection is closed");
     drop(Object::take(object));
@@ -101,14 +107,13 @@ async fn stop(object: &Object, pool: &Inner) {
     }
 }
 
+/// Reads a batch of statements to its end.
+pub(crate) async fn drain(stream: SimpleQueryStream) -> Result<(), tokio_postgres::Error> {
+    std::pin::pin!(stream).try_for_each(|_| std::future::ready(Ok(()))).await
+}
+
 /// Bounds a step by the time that its statement has. The server's own timeout comes first; this
 /// one is for a server or a network that no longer answers.
-pub(crate) async fn within<T>(
-    deadline: Instant,
-    statement_timeout: Duration,
-    step: impl Future<Output = T>,
-) -> Result<T, PostgresError> {
-    timeout_at(deadline, step)
-        .await
-        .map_err(|_| PostgresError::StatementTimeout { after: statement_timeout })
+pub(crate) async fn within<T>(deadline: Instant, step: impl Future<Output = T>) -> Option<T> {
+    timeout_at(deadline, step).await.ok()
 }

@@ -14,9 +14,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::config::{ConfigError, DatabaseConfig, Limits};
 use crate::error::PostgresError;
 
-pub(crate) use lease::{Lease, within};
-pub(crate) use read_only::{GRACE, settings_error, transaction_settings};
+pub(crate) use lease::{Lease, drain, within};
 pub use read_only::{Description, ReadOnly, Savepoint};
+pub(crate) use read_only::{GRACE, begin, settings_error};
 
 /// The connections to one database. Clones share them.
 ///
@@ -50,10 +50,8 @@ impl Pool {
 
         let mut postgres = target.config;
         // A second bolt below every transaction's own READ ONLY.
-        let options = format!(
-            "{} -c default_transaction_read_only=on",
-            postgres.get_options().unwrap_or_default()
-        );
+        let options =
+            format!("{} -c default_transaction_read_only=on", postgres.get_options().unwrap_or_default());
         postgres.options(options.trim_start());
         // Each transaction proves that its connection is alive with its first statement, so that
         // a separate check would only add a round trip.

@@ -75,7 +75,7 @@ impl Pool {
     async fn begin(&self, limits: Limits) -> Result<ReadOnly, PostgresError> {
         let lease = self.lease().await?;
         let alive = Duration::from_millis(self.config().recycle_timeout_ms);
-        let begin = format!("BEGIN READ ONLY;{}", transaction_settings(&self.inner().settings, limits));
+        let begin = begin(&self.inner().settings, limits);
         let begun = timeout(alive, lease.client().batch_execute(&begin)).await;
         match begun {
             Ok(Ok(())) => Ok(ReadOnly { lease, database: self.name().to_owned(), limits }),
@@ -86,9 +86,15 @@ impl Pool {
             }
             Err(_) => {
                 lease.discard();
-                Err(PostgresError::Lost { database: self.name().to_owned(), source: "silent".into() })
+                Err(self.silent())
             }
         }
+    }
+
+    /// A connection that does not answer in time.
+    pub(crate) fn silent(&self) -> PostgresError {
+        let source = "the connection is silent".into();
+        PostgresError::Lost { database: self.name().to_owned(), source }
     }
 }
 
@@ -98,11 +104,7 @@ impl ReadOnly {
     /// # Errors
     ///
     /// [`PostgresError`]. After an error of the statement itself the transaction takes no other.
-    pub async fn rows(
-        &self,
-        sql: &str,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, PostgresError> {
+    pub async fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PostgresError> {
         let client = self.lease.client();
         self.step(async {
             if client.statement_cache.size() >= MAX_CACHED {
@@ -142,20 +144,20 @@ impl ReadOnly {
 
     /// Ends the transaction and gives the connection back, cleared.
     pub async fn finish(self) {
-        if self.lease.client().batch_execute("ROLLBACK").await.is_ok() {
-            self.lease.clean().await;
-        }
+        self.lease.clean().await;
     }
 
     async fn step<T>(
         &self,
         step: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, PostgresError> {
-        let timeout = self.limits.statement_timeout;
-        let deadline = Instant::now() + timeout + GRACE;
-        within(deadline, timeout, step)
-            .await?
-            .map_err(|error| PostgresError::from_statement(error, &self.database, timeout))
+        let after = self.limits.statement_timeout;
+        match within(Instant::now() + after + GRACE, step).await {
+            Some(result) => {
+                result.map_err(|error| PostgresError::from_statement(error, &self.database, after))
+            }
+            None => Err(PostgresError::StatementTimeout { after }),
+        }
     }
 }
 
@@ -209,10 +211,10 @@ pub(super) fn settings(config: &DatabaseConfig) -> String {
     sql
 }
 
-/// The statement that puts a transaction's settings in force.
-pub(crate) fn transaction_settings(settings: &str, limits: Limits) -> String {
+/// What begins a read-only transaction and puts its settings in force.
+pub(crate) fn begin(settings: &str, limits: Limits) -> String {
     let timeout = limits.statement_timeout.as_millis().clamp(1, i32::MAX as u128);
-    format!("SELECT pg_catalog.set_config('statement_timeout','{timeout}',true){settings}")
+    format!("BEGIN READ ONLY;SELECT pg_catalog.set_config('statement_timeout','{timeout}',true){settings}")
 }
 
 /// An error before any caller's statement: a dead connection, or a setting that the server refuses.

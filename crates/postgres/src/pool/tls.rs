@@ -9,9 +9,7 @@ use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::{ConfigError, SslMode, Target};
@@ -53,7 +51,10 @@ struct Verifier {
 enum Trust {
     /// `prefer` and `require` protect against listeners only, as libpq documents.
     Anyone,
-    Roots { anchors: Anchors, check_name: bool },
+    Roots {
+        anchors: Anchors,
+        check_name: bool,
+    },
 }
 
 #[derive(Debug)]

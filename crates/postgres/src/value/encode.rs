@@ -56,8 +56,7 @@ pub(crate) fn params(values: &[&RawValue], types: &[Type]) -> Result<Vec<Param>,
         .zip(types)
         .enumerate()
         .map(|(at, (value, ty))| {
-            param(value, ty)
-                .map_err(|problem| PostgresError::Parameter { index: at + 1, problem })
+            param(value, ty).map_err(|problem| PostgresError::Parameter { index: at + 1, problem })
         })
         .collect()
 }
@@ -114,8 +113,7 @@ fn array(text: &str, element: &Type, literal: &mut String, depth: usize) -> Resu
     if depth >= 6 {
         return Err("arrays have at most 6 dimensions".into());
     }
-    let items: Vec<&RawValue> =
-        serde_json::from_str(text).map_err(|_| "is not valid JSON".to_owned())?;
+    let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| "is not valid JSON".to_owned())?;
     let is_json = matches!(*base(element), Type::JSON | Type::JSONB);
     literal.push('{');
     for (at, item) in items.iter().enumerate() {
@@ -145,8 +143,7 @@ fn array(text: &str, element: &Type, literal: &mut String, depth: usize) -> Resu
 }
 
 fn string(text: &str) -> Result<String, String> {
-    let text: String =
-        serde_json::from_str(text).map_err(|_| "is not a valid JSON string".to_owned())?;
+    let text: String = serde_json::from_str(text).map_err(|_| "is not a valid JSON string".to_owned())?;
     if text.contains('\0') {
         return Err("PostgreSQL's text cannot hold the character U+0000".into());
     }

@@ -58,9 +58,7 @@ fn string_len(text: &[u8]) -> Option<usize> {
             b'"' => return Some(at + 1),
             b'\\' if text.get(at + 1) == Some(&b'u') => match unit(text, at)? {
                 0xD800..=0xDBFF => {
-                    if text.get(at + 6) != Some(&b'\\')
-                        || !matches!(unit(text, at + 6)?, 0xDC00..=0xDFFF)
-                    {
+                    if text.get(at + 6) != Some(&b'\\') || !matches!(unit(text, at + 6)?, 0xDC00..=0xDFFF) {
                         return None;
                     }
                     at += 12;

@@ -95,9 +95,7 @@ impl Codec {
             Type::FLOAT4 => Self::Float4,
             Type::FLOAT8 => Self::Float8,
             Type::NUMERIC => Self::Numeric,
-            Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::XML | Type::UNKNOWN => {
-                Self::Text
-            }
+            Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::XML | Type::UNKNOWN => Self::Text,
             Type::CHAR => Self::Char,
             Type::BYTEA => Self::Bytea,
             Type::JSON => Self::Json,
@@ -122,6 +120,25 @@ impl Codec {
             Type::RECORD_ARRAY => Self::Array(Box::new(Self::Record)),
             _ => return None,
         })
+    }
+
+    /// Whether one value may be of any size.
+    pub(crate) fn is_unbounded(&self) -> bool {
+        match self {
+            Self::Text
+            | Self::Bytea
+            | Self::Json
+            | Self::Jsonb
+            | Self::JsonPath
+            | Self::Bits
+            | Self::Array(_)
+            | Self::Vector(_)
+            | Self::Multirange(_)
+            | Self::Record => true,
+            Self::Range(bound) => bound.is_unbounded(),
+            Self::Composite(fields) => fields.iter().any(|(_, codec)| codec.is_unbounded()),
+            _ => false,
+        }
     }
 
     /// Writes one value that is not NULL. On failure `out` holds rubbish at its end.
@@ -181,10 +198,7 @@ impl Codec {
 pub(crate) struct Raw<'a>(pub(crate) &'a [u8]);
 
 impl<'a> FromSql<'a> for Raw<'a> {
-    fn from_sql(
-        _: &Type,
-        raw: &'a [u8],
-    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
         Ok(Self(raw))
     }
 

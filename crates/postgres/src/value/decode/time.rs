@@ -147,8 +147,7 @@ fn day(days: i64, out: &mut Vec<u8>) -> Result<&'static [u8], Undecodable> {
     let days = days + EPOCH + 719_468; // from 0000-03-01
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153; // March is 0
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
