@@ -55,18 +55,18 @@ struct Requests {
 impl Requests {
     fn of(conversation: &Conversation, agreed: Option<&str>) -> Self {
         let mut by_id = HashMap::new();
-        let mut last = None;
+        let mut revision = agreed.unwrap_or_default().to_owned();
         for text in &conversation.client {
             // What is not JSON is there to be refused.
             let Ok(message) = serde_json::from_str::<Value>(text) else { continue };
-            let own = message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str();
-            let revision = own.or(agreed).expect("some handshake settles the revision").to_owned();
-            last = Some(revision.clone());
+            if let Some(own) = message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str()
+            {
+                own.clone_into(&mut revision);
+            }
             if let (Some(id), Some(method)) = (message.get("id"), message["method"].as_str()) {
-                by_id.insert(id.to_string(), (method.to_owned(), revision));
+                by_id.insert(id.to_string(), (method.to_owned(), revision.clone()));
             }
         }
-        let revision = last.or_else(|| agreed.map(str::to_owned)).unwrap_or_default();
         Self { by_id, revision }
     }
 }

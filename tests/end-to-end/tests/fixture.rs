@@ -36,7 +36,7 @@ tests! {
 async fn try_everything(client: Client, era: Era, wire: Wire) {
     let (tap, fixture) = (env!("CARGO_BIN_EXE_tap"), env!("CARGO_BIN_EXE_fixture"));
     let setup = Setup::new(wire, Path::new(tap), Path::new(fixture), &[]).await;
-    let cases = cases(era);
+    let cases = cases(era, wire);
     let calls = cases.iter().map(|(step, _)| step.clone()).collect();
     let plan = Plan { era, target: setup.target(), calls };
     let report = client.carry_out(&plan).await;
@@ -73,10 +73,13 @@ enum Expected {
     Result,
 }
 
-fn cases(era: Era) -> Vec<(Step, Expected)> {
+fn cases(era: Era, wire: Wire) -> Vec<(Step, Expected)> {
     use Expected::{Cancelled, Error, Failure, Result, Text};
     let call = |tool| Step::call(tool, json!({}));
     let log = |tool, level| if era == Era::Modern { call(tool).with_log(level) } else { call(tool) };
+    // Over HTTP a handshake's client asks for the end of a request by a request of its own. Nothing ties the two
+    // together without a session, so the call goes on.
+    let cancels = era == Era::Modern || wire == Wire::Stdio;
     vec![
         (call("test_simple_text"), Text("This is a simple text response for testing.")),
         (call("test_image_content"), Result),
@@ -105,7 +108,7 @@ fn cases(era: Era) -> Vec<(Step, Expected)> {
         (log("test_tool_with_logging", "info"), Text("logged")),
         (log("test_logging_tool", "error"), Text("logged")),
         (call("slow").cancelled_after(0.3), Cancelled),
-        (call("abandoned"), Text("1")),
+        (call("abandoned"), if cancels { Text("1") } else { Result }),
     ]
 }
 
@@ -134,7 +137,7 @@ fn check_identity(report: &Report, era: Era) {
     let server = report.server.as_ref().expect("the server says who it is");
     assert_eq!((server["name"].as_str(), server["version"].as_str()), (Some("fixture"), Some("1.2.3")));
     assert_eq!(report.instructions.as_deref(), Some("Try everything."));
-    assert_eq!(report.tools.len(), 25, "{:?}", report.tools);
+    assert_eq!(report.tools.len(), 24, "{:?}", report.tools);
     let add = report.tool("add").expect("a tool that was registered");
     assert_eq!(add["title"], "Addition");
     assert_eq!(add["description"], "Adds two numbers.");
