@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
+use towline::http::{Host, Origin};
 use towline::postgres::DatabaseConfig;
 
 use crate::args::Args;
@@ -39,9 +41,11 @@ pub(crate) struct ServerConfig {
     /// The path of the MCP endpoint.
     pub(crate) path: String,
     /// Names besides loopback ones that clients may reach the server by (the `Host` header).
-    pub(crate) allowed_hosts: Vec<String>,
+    #[serde(deserialize_with = "parsed")]
+    pub(crate) allowed_hosts: Vec<Host>,
     /// Web pages that may call the server (the `Origin` header).
-    pub(crate) allowed_origins: Vec<String>,
+    #[serde(deserialize_with = "parsed")]
+    pub(crate) allowed_origins: Vec<Origin>,
     /// Serve other machines without authentication.
     pub(crate) allow_unauthenticated: bool,
 }
@@ -57,6 +61,16 @@ impl Default for ServerConfig {
             allow_unauthenticated: false,
         }
     }
+}
+
+/// A list of texts, each in a form of its own.
+fn parsed<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
 }
 
 /// A setting that must be changed. It never shows a value: that may be a secret.

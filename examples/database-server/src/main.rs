@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use clap::Parser;
 use towline::health::HealthCheck;
+use towline::http::{HttpServer, HttpService};
 use towline::postgres::Pool;
-use towline::{Router, Server, http, postgres, stdio};
+use towline::{Router, Server, postgres, stdio};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Args;
@@ -78,13 +79,11 @@ async fn serve(config: &ServerConfig, pools: Vec<Pool>) -> Result<(), Failure> {
     if config.stdio {
         return stdio::serve(server).await.map_err(failed);
     }
-    http::HttpServer::new(server)
-        .path(&config.path)
-        .allowed_hosts(&config.allowed_hosts)
-        .allowed_origins(&config.allowed_origins)
-        .serve(config.listen)
-        .await
-        .map_err(failed)
+    let hosts = config.allowed_hosts.iter().cloned();
+    let service = hosts.fold(HttpService::new(server), HttpService::allow_host);
+    let origins = config.allowed_origins.iter().cloned();
+    let service = origins.fold(service, HttpService::allow_origin);
+    HttpServer::from(service).path(config.path.as_str()).serve(config.listen).await.map_err(failed)
 }
 
 fn fail(code: u8, message: &dyn std::fmt::Display) -> ExitCode {
