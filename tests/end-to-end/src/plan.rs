@@ -8,11 +8,21 @@ use serde_json::Value;
 pub struct Plan {
     /// Which generation of the protocol.
     pub era: Era,
+    /// Which revision to ask for in a handshake; the client's newest if it is not given. Only rmcp can be told.
+    #[serde(skip)]
+    pub revision: Option<&'static str>,
     /// Where the server is.
     #[serde(flatten)]
     pub target: Target,
     /// The calls, in order.
     pub calls: Vec<Step>,
+}
+
+impl Plan {
+    /// These calls, with whatever revision the client prefers.
+    pub fn new(era: Era, target: Target, calls: Vec<Step>) -> Self {
+        Self { era, revision: None, target, calls }
+    }
 }
 
 /// A generation of the protocol.

@@ -1,6 +1,7 @@
 //! The official Rust SDK.
 #![expect(deprecated, reason = "servers must still log for clients that use what is deprecated")]
 
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 use crate::{Era, Outcome, Plan, Report, RpcError, Step, Target};
 
 pub(crate) async fn carry_out(plan: &Plan) -> Report {
-    let heard = Heard::default();
+    let heard = Heard { revision: plan.revision, ..Heard::default() };
     // What an application does that wants the newest revision and takes an older one.
     let lifecycle = match plan.era {
         Era::Modern => ClientLifecycleMode::Auto {
@@ -35,7 +36,9 @@ pub(crate) async fn carry_out(plan: &Plan) -> Report {
         Target::Command(command) => {
             let mut process = Command::new(&command[0]);
             process.args(&command[1..]);
-            let transport = TokioChildProcess::new(process).expect("the server starts");
+            // What servers log is looked at elsewhere.
+            let (transport, _) =
+                TokioChildProcess::builder(process).stderr(Stdio::null()).spawn().expect("the server starts");
             heard.clone().serve_with_lifecycle(transport, lifecycle).await
         }
     };
@@ -84,23 +87,30 @@ async fn call(client: &RunningService<RoleClient, Heard>, step: &Step, heard: &H
     outcome
 }
 
-/// What the server said by itself.
+/// What the server said by itself: progress, and log messages.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<(Vec<Value>, Vec<Value>)>>);
+struct Heard {
+    revision: Option<&'static str>,
+    heard: Arc<Mutex<(Vec<Value>, Vec<Value>)>>,
+}
 
 impl Heard {
     fn take(&self) -> (Vec<Value>, Vec<Value>) {
-        std::mem::take(&mut *self.0.lock().expect("no listener panics"))
+        std::mem::take(&mut *self.heard.lock().expect("no listener panics"))
     }
 }
 
 impl ClientHandler for Heard {
     fn get_info(&self) -> ClientConfig {
-        ClientConfig::default()
+        let config = ClientConfig::default();
+        match self.revision {
+            Some(revision) => config.with_protocol_version(revision_of(revision)),
+            None => config,
+        }
     }
 
     async fn on_progress(&self, params: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
-        self.0.lock().expect("no listener panics").0.push(to_json(&params));
+        self.heard.lock().expect("no listener panics").0.push(to_json(&params));
     }
 
     async fn on_logging_message(
@@ -108,8 +118,12 @@ impl ClientHandler for Heard {
         params: LoggingMessageNotificationParam,
         _: NotificationContext<RoleClient>,
     ) {
-        self.0.lock().expect("no listener panics").1.push(to_json(&params));
+        self.heard.lock().expect("no listener panics").1.push(to_json(&params));
     }
+}
+
+fn revision_of(text: &str) -> ProtocolVersion {
+    serde_json::from_value(text.into()).expect("a revision is text")
 }
 
 fn to_json(value: &impl serde::Serialize) -> Value {

@@ -132,3 +132,35 @@ fn notification(method: &str) -> &'static str {
         other => panic!("the server sent {other}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{
+        "io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+
+    async fn check(answer: &str) -> usize {
+        let conversation = Conversation { client: vec![REQUEST.into()], server: vec![answer.into()] };
+        Schemas::load().await.check(&[conversation])
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_fits_is_counted() {
+        let answer = r#"{"jsonrpc":"2.0","id":1,"result":{
+            "resultType":"complete","tools":[],"ttlMs":0,"cacheScope":"public"}}"#;
+        assert_eq!(check(answer).await, 1);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "no ListToolsResult of 2026-07-28")]
+    async fn an_answer_that_lacks_something_is_found() {
+        check(r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","tools":[]}}"#).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "nobody asked")]
+    async fn an_answer_to_nothing_is_found() {
+        check(r#"{"jsonrpc":"2.0","id":2,"result":{}}"#).await;
+    }
+}

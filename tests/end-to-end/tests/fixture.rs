@@ -33,12 +33,55 @@ tests! {
     typescript_v1_over_http: TypeScriptV1 Legacy Http;
 }
 
-async fn try_everything(client: Client, era: Era, wire: Wire) {
+/// What a revision lacks is left out or told in other words.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn older_revisions_get_what_they_know() {
+    for (wire, revision) in [
+        (Wire::Stdio, "2025-06-18"),
+        (Wire::Http, "2025-06-18"),
+        (Wire::Stdio, "2025-03-26"),
+        (Wire::Http, "2025-03-26"),
+        (Wire::Stdio, "2024-11-05"),
+        (Wire::Http, "2024-11-05"),
+    ] {
+        let setup = set_up(wire).await;
+        let tools = ["test_simple_text", "test_audio_content", "link", "test_error_handling", "who"];
+        let mut calls: Vec<_> = tools.map(|tool| Step::call(tool, json!({}))).into();
+        calls.push(Step::call("add", json!({"a": 2, "b": 3})));
+        let plan = Plan { revision: Some(revision), ..Plan::new(Era::Legacy, setup.target(), calls) };
+        let report = Client::Rmcp.carry_out(&plan).await;
+        let agreed = setup.conversations().iter().find_map(towline_end_to_end::Conversation::agreed);
+        assert_eq!(agreed.as_deref(), Some(revision));
+
+        let outcome = |tool| outcome(&plan, &report, tool);
+        let kind = |tool| outcome(tool).content.as_ref().map(|blocks| blocks[0]["type"].clone());
+        assert_eq!(kind("test_simple_text"), Some(json!("text")));
+        let audio = if revision >= "2025-03-26" { "audio" } else { "text" };
+        assert_eq!(kind("test_audio_content"), Some(json!(audio)));
+        let link = if revision >= "2025-06-18" { "resource_link" } else { "text" };
+        assert_eq!(kind("link"), Some(json!(link)));
+        assert!(outcome("test_error_handling").is_error);
+        assert!(outcome("who").text().is_some_and(|who| who.ends_with(revision)), "{report:?}");
+        let is_structured = outcome("add").structured.is_some();
+        assert_eq!(is_structured, revision >= "2025-06-18");
+        assert_eq!(outcome("add").text(), Some(r#"{"sum":5}"#));
+        // The conformance suite has no schema of the first revision.
+        if revision > "2024-11-05" {
+            Schemas::load().await.check(&setup.conversations());
+        }
+    }
+}
+
+async fn set_up(wire: Wire) -> Setup {
     let (tap, fixture) = (env!("CARGO_BIN_EXE_tap"), env!("CARGO_BIN_EXE_fixture"));
-    let setup = Setup::new(wire, Path::new(tap), Path::new(fixture), &[]).await;
+    Setup::new(wire, Path::new(tap), Path::new(fixture), &[]).await
+}
+
+async fn try_everything(client: Client, era: Era, wire: Wire) {
+    let setup = set_up(wire).await;
     let cases = cases(era, wire);
     let calls = cases.iter().map(|(step, _)| step.clone()).collect();
-    let plan = Plan { era, target: setup.target(), calls };
+    let plan = Plan::new(era, setup.target(), calls);
     let report = client.carry_out(&plan).await;
 
     check_identity(&report, era);
@@ -137,7 +180,7 @@ fn check_identity(report: &Report, era: Era) {
     let server = report.server.as_ref().expect("the server says who it is");
     assert_eq!((server["name"].as_str(), server["version"].as_str()), (Some("fixture"), Some("1.2.3")));
     assert_eq!(report.instructions.as_deref(), Some("Try everything."));
-    assert_eq!(report.tools.len(), 24, "{:?}", report.tools);
+    assert_eq!(report.tools.len(), 25, "{:?}", report.tools);
     let add = report.tool("add").expect("a tool that was registered");
     assert_eq!(add["title"], "Addition");
     assert_eq!(add["description"], "Adds two numbers.");

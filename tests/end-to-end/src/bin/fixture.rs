@@ -152,6 +152,10 @@ fn behaviour() -> ToolSet {
                 "slept"
             }
         }))
+        .with(tool_fn("nap", "Takes as long as it is told.", async |Nap { ms }: Nap| {
+            sleep(Duration::from_millis(ms)).await;
+            "rested"
+        }))
         .with(tool_fn("abandoned", "Tells how many calls of `slow` ended early.", move |_: Nothing| {
             let seen = Arc::clone(&seen);
             async move {
@@ -175,6 +179,12 @@ struct Custom {
     /// Anything.
     #[schemars(extend("x-mcp-header" = "Value"))]
     value: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Nap {
+    /// Milliseconds.
+    ms: u64,
 }
 
 struct Dropped(Arc<AtomicU32>);
