@@ -18,6 +18,11 @@ impl Databases {
         Self(pools.into_iter().collect())
     }
 
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Pool> {
+        self.0.iter()
+    }
+
     /// The database that a call names. With several, a call must name one.
     pub(crate) fn pick(&self, name: Option<&str>) -> Result<&Pool, Error> {
         match (name, &*self.0) {

@@ -6,15 +6,22 @@ use crate::error::PostgresError;
 
 impl From<PostgresError> for Error {
     fn from(error: PostgresError) -> Self {
-        use PostgresError as P;
-        let kind = match &error {
-            P::Statement(_) | P::NotAQuery | P::ParameterCount { .. } | P::Parameter { .. } => {
+        client_error(&error).with_source(error)
+    }
+}
+
+/// What the client reads, without the source for logs.
+pub(crate) fn client_error(error: &PostgresError) -> Error {
+    use PostgresError as P;
+    let kind = match error {
+            P::Statement(_) | P::Refused(_) | P::NotAQuery | P::ParameterCount { .. } | P::Parameter { .. } => {
                 ErrorKind::InvalidParams
             }
             P::StatementTimeout { .. } | P::LockTimeout => ErrorKind::Timeout,
-            P::Cancelled => ErrorKind::Cancelled,
             P::Exhausted { .. } => ErrorKind::Overloaded,
-            P::Unreachable { .. }
+            // The client did not cancel, so it waits for an answer.
+            P::Cancelled
+            | P::Unreachable { .. }
             | P::Authentication { .. }
             | P::UnknownDatabase { .. }
             | P::Tls { .. }
@@ -22,7 +29,6 @@ impl From<PostgresError> for Error {
             | P::NotAccepting { .. }
             | P::Lost { .. } => ErrorKind::Unavailable,
             P::Settings { .. } | P::Server { .. } | P::Protocol { .. } => ErrorKind::Internal,
-        };
-        Self::new(kind, error.to_string()).with_source(error)
-    }
+    };
+    Error::new(kind, error.to_string())
 }

@@ -2,7 +2,9 @@
 
 mod analyze;
 mod databases;
+mod execute_query;
 mod failure;
+mod list_tables;
 mod suggest;
 mod table_schema;
 mod text;
@@ -26,10 +28,14 @@ pub mod schema {
     };
 }
 
+pub use list_tables::{TableList, TableSummary};
+
 /// The pack's tools on these databases; with several, a call names one.
 pub fn tools(pools: impl IntoIterator<Item = Pool>) -> ToolSet {
     let databases = Databases::new(pools);
     ToolSet::new()
+        .with(execute_query::ExecuteQuery::new(databases.clone()))
+        .with(list_tables::ListTables::new(databases.clone()))
         .with(table_schema::GetTableSchema::new(databases.clone()))
         .with(analyze::AnalyzeTable::new(databases))
 }

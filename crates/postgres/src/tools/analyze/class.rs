@@ -127,23 +127,28 @@ impl Class {
 
     /// The number `x` as a value again, in PostgreSQL's text; NULL if the type does not reach so far.
     pub(super) fn from_number(self, x: &str) -> String {
-        // The years that timestamps have: 4713 BC to 294276.
-        let within = |value: String| {
-            format!("CASE WHEN {x} BETWEEN -210866803200 AND 9224318015999 THEN ({value})::text END")
+        let within = |low: &str, high: &str, value: String| {
+            format!("CASE WHEN {x} BETWEEN {low} AND {high} THEN ({value})::text END")
         };
         match self {
             Self::Numeric => format!("pg_catalog.trim_scale({x})::text"),
             Self::Date => format!("('1970-01-01'::date + {x}::int)::text"),
-            Self::Timestamp => {
-                within(format!("'1970-01-01'::timestamp + pg_catalog.make_interval(secs => ({x})::float8)"))
+            // From 4714 BC to the year 294276.
+            Self::Timestamp | Self::TimestampTz => {
+                let zone = if self == Self::Timestamp { " AT TIME ZONE 'UTC'" } else { "" };
+                let value = format!("pg_catalog.to_timestamp(({x})::float8){zone}");
+                within("-210866803200", "9224318015999", value)
             }
-            Self::TimestampTz => within(format!("pg_catalog.to_timestamp(({x})::float8)")),
-            Self::Time => {
-                format!(
-                    "CASE WHEN {x} >= 86400 THEN '24:00:00' ELSE ('00:00'::time + pg_catalog.make_interval(secs => ({x})::float8))::text END"
-                )
-            }
-            Self::Interval => within(format!("pg_catalog.make_interval(secs => ({x})::float8)")),
+            Self::Time => format!(
+                "CASE WHEN {x} >= 86400 THEN '24:00:00' \
+                 ELSE ('00:00'::time + pg_catalog.make_interval(secs => ({x})::float8))::text END"
+            ),
+            // Microseconds in 64 bits.
+            Self::Interval => within(
+                "-9223372036853",
+                "9223372036853",
+                format!("pg_catalog.make_interval(secs => ({x})::float8)"),
+            ),
             _ => format!("({x})::text"),
         }
     }

@@ -98,7 +98,8 @@ impl Span {
             Self::Real { low, high, float } => {
                 let ty = if *float { "float8" } else { "numeric" };
                 format!(
-                    "least(pg_catalog.width_bucket({number}::{ty}, '{low}'::{ty}, '{high}'::{ty}, {BUCKETS}), {BUCKETS})"
+                    "CASE WHEN {number}::{ty} = '{high}'::{ty} THEN {BUCKETS} \
+                     ELSE pg_catalog.width_bucket({number}::{ty}, '{low}'::{ty}, '{high}'::{ty}, {BUCKETS}) END"
                 )
             }
         }

@@ -84,10 +84,10 @@ fn members(class: Class, at: usize) -> Vec<(&'static str, String)> {
             members.push(("low", format!("pg_catalog.min({number})::text")));
             members.push(("high", format!("pg_catalog.max({number})::text")));
         }
-        // Few values, and not every such type has min and max.
+        // Not every such type has min and max; and a cast to text adds to an address its own length.
         C::Ordered => members.push((
             "percentiles",
-            format!("(pg_catalog.percentile_disc(ARRAY[0.0, 1.0]) WITHIN GROUP (ORDER BY {w}))::text[]"),
+            format!("pg_catalog.to_json(pg_catalog.percentile_disc(ARRAY[0.0, 1.0]) WITHIN GROUP (ORDER BY {w}))"),
         )),
         C::Text => {
             members.push(("min", format!("pg_catalog.left(pg_catalog.min({w})::text, {})", SHOWN + 1)));
@@ -164,6 +164,7 @@ pub(super) fn counts(columns: &[Count<'_>], from: &str, limit: Option<u64>) -> O
             // Equal numbers may be written differently: 1.0 and 1.00.
             let text = match source.class {
                 Class::Numeric => format!("pg_catalog.trim_scale({w})::text"),
+                Class::Ordered => format!("CASE WHEN {w} IS NOT NULL THEN pg_catalog.concat({w}) END"),
                 _ => format!("{w}::text"),
             };
             values.push(format!("({}, {text})", at * 2));
