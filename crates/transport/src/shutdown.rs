@@ -17,7 +17,7 @@ pub async fn shutdown_signal() {
             }
             (Err(error), _) | (_, Err(error)) => {
                 tracing::warn!(%error, "cannot listen for signals");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

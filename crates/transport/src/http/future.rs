@@ -41,10 +41,16 @@ pin_project! {
 pin_project! {
     #[project = Projected]
     enum State<S: Serve, B> {
-        Refused { refusal: Option<Refusal> },
+        Done { response: Option<Response<ResponseBody<S>>> },
         Reading { #[pin] body: Collect<B>, pending: Option<Pending<S>> },
         Calling { #[pin] call: Call<S>, exchange: Exchange },
         Reporting { call: Option<Pin<Box<Call<S>>>>, reports: Option<Receiver<Bytes>>, exchange: Exchange, options: Arc<Options> },
+    }
+}
+
+impl<S: Serve, B> State<S, B> {
+    fn done(response: HttpResponse<S>) -> Self {
+        Self::Done { response: Some(response) }
     }
 }
 
@@ -67,7 +73,7 @@ type HttpResponse<S> = Response<ResponseBody<S>>;
 
 impl<S: Serve, B> ResponseFuture<S, B> {
     pub(super) fn refused(refusal: Refusal) -> Self {
-        Self { state: State::Refused { refusal: Some(refusal) }, origin: None, guard: None }
+        Self { state: State::done(refusal.into_response()), origin: None, guard: None }
     }
 
     pub(super) fn reading(
@@ -96,8 +102,8 @@ where
         let mut this = self.project();
         let mut response = loop {
             match this.state.as_mut().project() {
-                Projected::Refused { refusal } => {
-                    break refusal.take().expect("a future is not polled after its end").into_response();
+                Projected::Done { response } => {
+                    break response.take().expect("a future is not polled after its end");
                 }
                 Projected::Reading { body, pending } => {
                     let body = match ready!(body.poll(cx)) {
@@ -105,10 +111,7 @@ where
                         Err(refusal) => break refusal.into_response(),
                     };
                     let pending = pending.take().expect("a body ends once");
-                    match pending.call(body) {
-                        Ok(next) => this.state.set(next),
-                        Err(response) => break response,
-                    }
+                    this.state.set(pending.call(body));
                 }
                 Projected::Calling { call, exchange } => {
                     break exchange.answer(&ready!(call.poll(cx)));
@@ -150,20 +153,22 @@ where
 
 impl<S: Serve> Pending<S> {
     /// Reads the message and begins to work on it, or says what to answer at once.
-    fn call<B>(mut self, body: Bytes) -> Result<State<S, B>, HttpResponse<S>> {
+    fn call<B>(mut self, body: Bytes) -> State<S, B> {
         let (id, mut request) = match message::read(body, &mut self.head, &self.options.limits) {
             Received::Request(id, request) => (id, request),
-            Received::Accepted => return Err(respond::json(StatusCode::ACCEPTED, Bytes::new(), None)),
-            Received::Refused(status, body) => return Err(respond::json(status, body, None)),
+            Received::Accepted => {
+                return State::done(respond::json(StatusCode::ACCEPTED, Bytes::new(), None));
+            }
+            Received::Refused(status, body) => return State::done(respond::json(status, body, None)),
         };
         *request.context_mut().extensions_mut() = self.extensions;
         let accepts = self.head.accepts;
         let exchange = Exchange { id: Some(id), version: request.context().version(), accepts };
         if !(accepts.stream && request.context().wants_notifications()) {
-            return Ok(State::Calling { call: Call::new(self.server, request), exchange });
+            return State::Calling { call: Call::new(self.server, request), exchange };
         }
         let (call, reports) = reporting(self.server, request);
-        Ok(State::Reporting { call: Some(call), reports: Some(reports), exchange, options: self.options })
+        State::Reporting { call: Some(call), reports: Some(reports), exchange, options: self.options }
     }
 }
 

@@ -1,6 +1,8 @@
 //! A server whose tools do what transports must cope with.
 #![allow(dead_code, unreachable_pub)] // Each test binary uses a part of it.
 
+pub mod wire;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
