@@ -42,7 +42,7 @@ pub(crate) fn run(options: &Demo, interrupt: &Interrupt) -> Result<(), Failure> 
     }
 
     report::line(connect::instructions(&endpoint, &server, &url));
-    running.show_log();
+    running.follow_log();
     while !interrupt.is_set() {
         if running.has_ended() {
             return Err(Failure::Message("database-server ended by itself".to_owned()));

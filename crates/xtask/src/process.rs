@@ -79,6 +79,16 @@ fn failed(name: &str, status: ExitStatus) -> Failure {
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(crate::root());
+    // What cargo told us about our own package: build scripts that look at it would run again after every change
+    // from `cargo xtask` to plain cargo and back.
+    for (name, _) in env::vars_os() {
+        let is_ours = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "CARGO_BIN_NAME"
+        });
+        if is_ours {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
@@ -136,11 +146,17 @@ impl Background {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Shows what it wrote so far, and from now on each line as it comes.
+    /// Shows what it wrote so far.
     pub(crate) fn show_log(&self) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.shown = true;
         log.kept.drain(..).for_each(report::note);
+    }
+
+    /// Shows each line from now on as it comes, and none of those before.
+    pub(crate) fn follow_log(&self) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.kept.clear();
+        log.shown = true;
     }
 }
 
