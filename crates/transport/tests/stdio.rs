@@ -119,7 +119,8 @@ async fn a_tool_that_blocks_its_thread_stops_no_other() {
     let mut client = memory::connect(server(&Probe::default()));
     let start = Instant::now();
     client.send(&call(1, "block", r#"{"ms":1000}"#, "")).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // Not tokio's: its timers may wait for the blocked thread.
+    std::thread::sleep(Duration::from_millis(50));
     client.send(&call(2, "echo", r#"{"text":"hi"}"#, "")).await.unwrap();
     let first: Value = serde_json::from_str(&client.receive().await.unwrap().unwrap()).unwrap();
     assert_eq!(first["id"], 2);
