@@ -9,6 +9,7 @@
 mod config;
 mod error;
 mod execute;
+pub mod guard;
 mod pool;
 mod value;
 

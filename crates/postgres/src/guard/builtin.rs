@@ -39,8 +39,7 @@ fn parse(line: &'static str) -> Option<(&'static str, Facts)> {
         b's' => Volatility::Stable,
         _ => Volatility::Volatile,
     };
-    let facts =
-        Facts { volatility, unary: flags.contains('1'), takes_rows: flags.contains('r') };
+    let facts = Facts { volatility, unary: flags.contains('1'), takes_rows: flags.contains('r') };
     Some((name, facts))
 }
 
@@ -113,17 +112,13 @@ pub(super) fn is_harmless_in_extension(name: &str) -> bool {
 /// Not volatile, and yet not to be had: why, as the rest of a sentence about the function.
 pub(super) fn denied(name: &str) -> Option<&'static str> {
     let runs_text = "runs a query or reads a table that is given to it as text";
-    if name.ends_with("_to_xml")
-        || name.ends_with("_to_xmlschema")
-        || name.ends_with("_to_xml_and_xmlschema")
+    if name.ends_with("_to_xml") || name.ends_with("_to_xmlschema") || name.ends_with("_to_xml_and_xmlschema")
     {
         return Some(runs_text);
     }
     match name {
-        "crosstab" | "crosstab2" | "crosstab3" | "crosstab4" | "crosstabn" | "connectby"
-        | "xpath_table" | "ts_stat" | "st_estimatedextent" | "st_findextent" | "find_srid" => {
-            Some(runs_text)
-        }
+        "crosstab" | "crosstab2" | "crosstab3" | "crosstab4" | "crosstabn" | "connectby" | "xpath_table"
+        | "ts_stat" | "st_estimatedextent" | "st_findextent" | "find_srid" => Some(runs_text),
         "xslt_process" => Some("can read files and addresses"),
         "txid_current" | "pg_current_xact_id" => Some("takes a transaction id, which is a write"),
         "pg_prepared_statement" | "pg_cursor" => Some("shows what others ran on this connection"),
@@ -147,11 +142,24 @@ pub(super) fn varies(name: &str, arguments: usize) -> bool {
 /// Functions that describe objects by name or number, so that they reach past a list of schemas.
 pub(super) fn describes_objects(name: &str) -> bool {
     match name {
-        "pg_typeof" | "pg_column_size" | "pg_collation_for" | "pg_size_pretty" | "pg_size_bytes"
-        | "pg_backend_pid" | "pg_is_in_recovery" | "pg_postmaster_start_time"
-        | "pg_conf_load_time" | "pg_input_is_valid" | "pg_input_error_info"
-        | "pg_timezone_names" | "pg_timezone_abbrevs" | "pg_client_encoding"
-        | "pg_get_keywords" | "pg_lsn" | "pg_trigger_depth" | "pg_column_compression" => false,
+        "pg_typeof"
+        | "pg_column_size"
+        | "pg_collation_for"
+        | "pg_size_pretty"
+        | "pg_size_bytes"
+        | "pg_backend_pid"
+        | "pg_is_in_recovery"
+        | "pg_postmaster_start_time"
+        | "pg_conf_load_time"
+        | "pg_input_is_valid"
+        | "pg_input_error_info"
+        | "pg_timezone_names"
+        | "pg_timezone_abbrevs"
+        | "pg_client_encoding"
+        | "pg_get_keywords"
+        | "pg_lsn"
+        | "pg_trigger_depth"
+        | "pg_column_compression" => false,
         "row_security_active" | "txid_status" | "currval" => true,
         _ => {
             name.starts_with("pg_")
@@ -166,13 +174,61 @@ pub(super) fn describes_objects(name: &str) -> bool {
 pub(super) fn is_type(name: &str) -> bool {
     matches!(
         name,
-        "uuid" | "json" | "jsonb" | "jsonpath" | "inet" | "cidr" | "macaddr" | "macaddr8" | "bytea"
-            | "tsvector" | "tsquery" | "xml" | "pg_lsn" | "name" | "text" | "varchar" | "bpchar"
-            | "bool" | "int2" | "int4" | "int8" | "float4" | "float8" | "numeric" | "money" | "date"
-            | "time" | "timetz" | "timestamp" | "timestamptz" | "interval" | "bit" | "varbit" | "oid"
-            | "point" | "line" | "lseg" | "box" | "path" | "polygon" | "circle" | "regclass"
-            | "regtype" | "regproc" | "regprocedure" | "regoper" | "regoperator" | "regconfig"
-            | "regdictionary" | "regrole" | "regnamespace" | "regcollation" | "xid" | "xid8" | "tid"
+        "uuid"
+            | "json"
+            | "jsonb"
+            | "jsonpath"
+            | "inet"
+            | "cidr"
+            | "macaddr"
+            | "macaddr8"
+            | "bytea"
+            | "tsvector"
+            | "tsquery"
+            | "xml"
+            | "pg_lsn"
+            | "name"
+            | "text"
+            | "varchar"
+            | "bpchar"
+            | "bool"
+            | "int2"
+            | "int4"
+            | "int8"
+            | "float4"
+            | "float8"
+            | "numeric"
+            | "money"
+            | "date"
+            | "time"
+            | "timetz"
+            | "timestamp"
+            | "timestamptz"
+            | "interval"
+            | "bit"
+            | "varbit"
+            | "oid"
+            | "point"
+            | "line"
+            | "lseg"
+            | "box"
+            | "path"
+            | "polygon"
+            | "circle"
+            | "regclass"
+            | "regtype"
+            | "regproc"
+            | "regprocedure"
+            | "regoper"
+            | "regoperator"
+            | "regconfig"
+            | "regdictionary"
+            | "regrole"
+            | "regnamespace"
+            | "regcollation"
+            | "xid"
+            | "xid8"
+            | "tid"
     )
 }
 
@@ -216,7 +272,8 @@ pub(super) fn shows_values(name: &str) -> bool {
 
 /// Relations of `pg_catalog` that show the present state of the server, not a definition.
 pub(super) fn relation_varies(name: &str) -> bool {
-    name.starts_with("pg_stat") || name.starts_with("pg_replication")
+    name.starts_with("pg_stat")
+        || name.starts_with("pg_replication")
         || matches!(name, "pg_locks" | "pg_settings" | "pg_timezone_names" | "pg_wait_events" | "pg_aios")
 }
 

@@ -86,7 +86,7 @@ impl Counts {
 
 /// A node whose kind is not in the list.
 #[derive(Debug)]
-struct Unlisted(&'static str);
+pub(super) struct Unlisted(&'static str);
 
 impl fmt::Display for Unlisted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,12 +142,7 @@ impl Serializer for &mut Counts {
         self.count(name).map(drop)
     }
 
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-    ) -> Result<(), Unlisted> {
+    fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Result<(), Unlisted> {
         Ok(())
     }
 

@@ -100,7 +100,9 @@ pub struct HiddenColumn {
 
 /// A text that is not `table.column` or `schema.table.column`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a column: write `table.column` or `schema.table.column`, with double quotes around a name that has a dot")]
+#[error(
+    "`{0}` is not a column: write `table.column` or `schema.table.column`, with double quotes around a name that has a dot"
+)]
 pub struct InvalidColumn(String);
 
 impl FromStr for HiddenColumn {

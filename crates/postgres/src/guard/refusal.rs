@@ -79,11 +79,7 @@ impl Refusal {
     /// Adds the place, as the parser gives it: a byte offset, negative when unknown.
     pub(super) fn at(self, location: i32) -> Self {
         let Ok(position) = usize::try_from(location) else { return self };
-        Self(Arc::new(Inner {
-            kind: self.0.kind,
-            message: self.0.message.clone(),
-            position: Some(position),
-        }))
+        Self(Arc::new(Inner { kind: self.0.kind, message: self.0.message.clone(), position: Some(position) }))
     }
 
     /// Why the statement is refused.

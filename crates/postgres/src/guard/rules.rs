@@ -18,7 +18,9 @@ pub(super) struct Rules {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Judgement {
     /// May run; `varies` when two runs on the same data may differ.
-    Allowed { varies: bool },
+    Allowed {
+        varies: bool,
+    },
     Refused(Why),
     /// Nothing has that name.
     Unknown,
@@ -55,12 +57,7 @@ impl Rules {
     }
 
     /// Judges a call of `name` with so many arguments.
-    pub(super) fn function(
-        &self,
-        schema: Option<&str>,
-        name: &str,
-        arguments: usize,
-    ) -> Judgement {
+    pub(super) fn function(&self, schema: Option<&str>, name: &str, arguments: usize) -> Judgement {
         let builtin = |this: &Self| this.builtin_function(name, arguments);
         match schema {
             None => {
@@ -104,9 +101,10 @@ impl Rules {
     /// Whether `x.name` could hand a row of `x` to a function.
     pub(super) fn takes_rows(&self, name: &str) -> bool {
         builtin::function(name).is_some_and(|facts| facts.takes_rows)
-            || self.catalog.as_ref().is_some_and(|catalog| {
-                catalog.functions(name).iter().any(|routine| routine.facts.takes_rows)
-            })
+            || self
+                .catalog
+                .as_ref()
+                .is_some_and(|catalog| catalog.functions(name).iter().any(|routine| routine.facts.takes_rows))
     }
 
     /// Judges an operator. Those of `pg_catalog` are all harmless.
@@ -244,7 +242,11 @@ impl Rules {
         }
         if routine.facts.volatility == Volatility::Volatile {
             let harmless = native
-                && if builtin { builtin::is_harmless(name) || name == "ts_rewrite" } else { builtin::is_harmless_in_extension(name) };
+                && if builtin {
+                    builtin::is_harmless(name) || name == "ts_rewrite"
+                } else {
+                    builtin::is_harmless_in_extension(name)
+                };
             if !harmless {
                 return Err(Why::Volatile);
             }
@@ -283,15 +285,10 @@ impl Rules {
 }
 
 /// An unqualified name may mean the built-in function or any other one.
-fn combine(
-    builtin: Judgement,
-    others: Option<Result<(), (Why, Box<str>)>>,
-) -> Judgement {
+fn combine(builtin: Judgement, others: Option<Result<(), (Why, Box<str>)>>) -> Judgement {
     match (builtin, others) {
         (Judgement::Refused(why), _) => Judgement::Refused(why),
-        (Judgement::Allowed { .. }, Some(Err((_, schema)))) => {
-            Judgement::Refused(Why::Shadowed(schema))
-        }
+        (Judgement::Allowed { .. }, Some(Err((_, schema)))) => Judgement::Refused(Why::Shadowed(schema)),
         (_, Some(Err((why, _)))) => Judgement::Refused(why),
         (builtin, None) => builtin,
         (_, Some(Ok(()))) => Judgement::Allowed { varies: true },
