@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::guard::Refusal;
 use deadpool_postgres::{PoolError, TimeoutType};
 use serde::Serialize;
 use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
@@ -95,6 +96,9 @@ pub enum PostgresError {
     /// The server rejected the statement.
     #[error("{0}")]
     Statement(#[from] SqlError),
+    /// The guard does not let the statement through.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
     /// The statement is none that returns rows.
     #[error("only a statement that returns rows can be run: SELECT, VALUES, TABLE, EXPLAIN or SHOW")]
     NotAQuery,

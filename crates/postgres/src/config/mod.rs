@@ -12,6 +12,8 @@ use serde::Deserialize;
 
 pub(crate) use url::{SslMode, Target};
 
+use crate::guard::HiddenColumn;
+
 /// One database that the pack serves.
 ///
 /// Only [`url`](Self::url) is required. A configuration file spells durations in milliseconds and
@@ -93,8 +95,7 @@ pub struct DatabaseConfig {
     /// Empty (the default): what the role's own `search_path` and grants allow.
     #[serde(default)]
     pub schemas: Vec<String>,
-    /// Columns kept from callers, as `schema.table.column`, `table.column` or `column`.
-    /// Default: none.
+    /// Columns kept from callers, as `schema.table.column` or `table.column`. Default: none.
     #[serde(default)]
     pub hidden_columns: Vec<String>,
     /// Functions that the guard lets through although it cannot prove them harmless, as
@@ -202,6 +203,11 @@ impl DatabaseConfig {
         for (key, list) in lists {
             if list.iter().any(|name| name.is_empty() || name.contains('\0')) {
                 return error(key, "must not hold an empty name".into());
+            }
+        }
+        for column in &self.hidden_columns {
+            if let Err(problem) = column.parse::<HiddenColumn>() {
+                return error("hidden_columns", format!("is wrong: {problem}"));
             }
         }
         Ok(())
@@ -320,6 +326,7 @@ const PROTECTED: &[&str] = &[
     "search_path",
     "session_authorization",
     "session_replication_role",
+    "standard_conforming_strings",
     "statement_timeout",
     "transaction_isolation",
     "transaction_read_only",

@@ -32,7 +32,7 @@ use crate::value::decode::Codec;
 use crate::value::encode::{self, Param};
 
 use rows::Builder;
-pub use rows::{ColumnInfo, CutValue, Rows, Truncated};
+pub use rows::{ColumnInfo, CutValue, Limit, Rows, Truncated};
 use statement::Kind;
 
 /// Rows fetched at once. The end of the transaction travels with the last request for rows.

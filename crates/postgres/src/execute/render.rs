@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 
-use super::rows::{Rows, Truncated};
+use super::rows::{Limit, Rows, Truncated};
 
 /// Characters of one value at most; the structured result has all of it.
-const MAX_CELL: usize = 120;
+const MAX_CELL: usize = 500;
 
 /// Columns are padded to a common width up to here.
 const MAX_PAD: usize = 40;
@@ -16,7 +16,7 @@ impl Rows {
     /// The rows as an aligned table, with a line about what is missing.
     ///
     /// NULL is `NULL`, an empty string `""`, and a text that reads like one of them is quoted.
-    /// A value longer than 120 characters is cut and ends in `…`.
+    /// A value longer than 500 characters is cut and ends in `…`.
     pub fn to_text(&self) -> String {
         let rows: Vec<Vec<&RawValue>> = serde_json::from_str(self.rows.get()).unwrap_or_default();
         let header: Vec<String> = self.columns.iter().map(|column| one_line(&column.name)).collect();
@@ -44,22 +44,16 @@ impl Rows {
         let plural = if self.row_count == 1 { "" } else { "s" };
         // Writing to a String cannot fail.
         let _ = write!(text, "({} row{plural}", self.row_count);
-        match self.truncated {
-            None => text.push(')'),
-            Some(Truncated::Rows { limit }) => {
-                let _ = write!(
-                    text,
-                    "; cut off at {limit}, there are more: raise the limit, filter, aggregate, or \
-                     page with ORDER BY and a WHERE on its columns)"
-                );
-            }
-            Some(Truncated::Bytes { limit }) => {
-                let _ = write!(
-                    text,
-                    "; cut off at {limit} bytes, there is more: select fewer or shorter columns, \
-                     such as left(column, 200), or filter)"
-                );
-            }
+        if let Some(Truncated { reason, limit, hint }) = self.truncated {
+            let unit = match reason {
+                Limit::Rows => "",
+                Limit::Bytes => " bytes",
+            };
+            let _ = write!(text, "; cut off at {limit}{unit}, there is more: {hint}");
+        }
+        text.push(')');
+        if cells.iter().flatten().any(|cell| cell.ends_with('…')) {
+            text.push_str("\n(values that end in … are cut here; the structured result has them whole)");
         }
         text
     }

@@ -1,5 +1,6 @@
 //! Rows as JSON, within their limits.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio_postgres::{Column, Row};
@@ -12,12 +13,13 @@ use crate::value::decode::{Codec, Raw, Undecodable};
 ///
 /// A row is an array, so that two columns of one name both survive. How values look is the table
 /// in the crate's documentation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Rows {
     /// The columns, in order.
     pub columns: Vec<ColumnInfo>,
-    /// An array of rows, each an array of values.
+    /// The rows, each an array of values in the order of the columns.
+    #[schemars(with = "Vec<Vec<serde_json::Value>>")]
     pub rows: Box<RawValue>,
     /// How many rows there are in `rows`.
     pub row_count: usize,
@@ -26,12 +28,12 @@ pub struct Rows {
     pub truncated: Option<Truncated>,
     /// Values of the first row of which only the beginning is here, because the row alone was
     /// larger than an answer may be.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cut_values: Vec<CutValue>,
 }
 
 /// A column of a result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ColumnInfo {
     /// Its name; several columns may share one.
@@ -53,24 +55,43 @@ impl ColumnInfo {
 }
 
 /// Why a result is not complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
-pub enum Truncated {
-    /// There are more than `limit` rows.
-    Rows {
-        /// The limit in force.
-        limit: u32,
-    },
-    /// The next row would not have fitted into `limit` bytes of JSON.
-    Bytes {
-        /// The limit in force.
-        limit: usize,
-    },
+pub struct Truncated {
+    /// What ran out.
+    pub reason: Limit,
+    /// The limit in force: rows, or bytes of JSON.
+    pub limit: u64,
+    /// How to get the rest.
+    pub hint: &'static str,
+}
+
+/// What a result had too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Limit {
+    /// There are more rows than asked for.
+    Rows,
+    /// The next row would not have fitted.
+    Bytes,
+}
+
+impl Truncated {
+    fn rows(limit: u32) -> Self {
+        let hint = "raise `limit` if it allows more, filter, aggregate, or page with ORDER BY and a WHERE on its \
+            columns";
+        Self { reason: Limit::Rows, limit: limit.into(), hint }
+    }
+
+    fn bytes(limit: usize) -> Self {
+        let hint = "select fewer or shorter columns, such as left(column, 200), or filter";
+        Self { reason: Limit::Bytes, limit: limit as u64, hint }
+    }
 }
 
 /// A value that was cut.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CutValue {
     /// Which column, from 0.
@@ -112,7 +133,7 @@ impl Builder {
     /// decodable.
     pub(super) fn push(&mut self, row: &Row) -> Result<bool, usize> {
         if self.count >= self.limits.max_rows {
-            self.truncated = Some(Truncated::Rows { limit: self.limits.max_rows });
+            self.truncated = Some(Truncated::rows(self.limits.max_rows));
             return Ok(false);
         }
         let start = self.json.len();
@@ -136,7 +157,7 @@ impl Builder {
         }
         self.json.push(b']');
         if self.json.len() >= self.limits.max_bytes {
-            self.truncated = Some(Truncated::Bytes { limit: self.limits.max_bytes });
+            self.truncated = Some(Truncated::bytes(self.limits.max_bytes));
             self.json.truncate(start);
             if self.count == 0 {
                 self.push_cut(row)?;

@@ -1,6 +1,10 @@
 //! One pool of connections per database.
 
+mod cache;
+mod checker;
+mod health_check;
 mod lease;
+mod query;
 mod read_only;
 mod tls;
 
@@ -14,6 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::config::{ConfigError, DatabaseConfig, Limits};
 use crate::error::PostgresError;
 
+pub use cache::{Answer, Caller};
 pub(crate) use lease::{Lease, drain, within};
 pub use read_only::{Description, ReadOnly, Savepoint};
 pub(crate) use read_only::{GRACE, begin, settings_error};
@@ -34,7 +39,12 @@ pub(crate) struct Inner {
     pub(crate) tls: MakeRustlsConnect,
     /// The settings of every transaction, but for its statement timeout.
     pub(crate) settings: String,
+    checker: checker::Checker,
+    cache: Option<cache::ResultCache>,
 }
+
+/// How long a check of the health waits.
+const HEALTH: Duration = Duration::from_secs(4);
 
 impl Pool {
     /// Makes a pool; connects to nothing yet. Call it within a tokio runtime.
@@ -68,7 +78,9 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|_| ConfigError::new(&config.name, "pool_max_size", "cannot be served"))?;
-        Ok(Self { inner: Arc::new(Inner { config, connections, tls, settings }) })
+        let checker = checker::Checker::new(&config)?;
+        let cache = cache::ResultCache::new(&config);
+        Ok(Self { inner: Arc::new(Inner { config, connections, tls, settings, checker, cache }) })
     }
 
     /// What callers name the database by.
@@ -97,26 +109,27 @@ impl Pool {
         }
     }
 
-    /// Asks the database whether it answers.
+    /// Asks the database whether it answers, and gives it a few seconds for that.
     ///
-    /// It takes a connection like any call, so a pool whose connections are all busy is `down` with
-    /// that reason.
+    /// It takes a connection like any call, so a pool whose connections are all busy has that problem.
     pub async fn health(&self) -> Health {
         let start = Instant::now();
-        match self.read_only(self.limits()).await {
-            Ok(session) => {
-                session.finish().await;
-                Health { latency: start.elapsed(), problem: None }
-            }
-            Err(error) => {
-                tracing::warn!(
-                    database = self.name(),
-                    error = &error as &dyn std::error::Error,
-                    "database is down"
-                );
-                Health { latency: start.elapsed(), problem: Some(error.to_string()) }
-            }
-        }
+        let asked = async {
+            self.read_only(self.limits()).await?.finish().await;
+            Ok(())
+        };
+        let error: PostgresError = match tokio::time::timeout(HEALTH, asked).await {
+            Ok(Ok(())) => return Health { latency: start.elapsed(), problem: None, is_busy: false },
+            Ok(Err(error)) => error,
+            Err(_) => PostgresError::ConnectTimeout { database: self.name().to_owned(), waited: HEALTH },
+        };
+        tracing::warn!(
+            database = self.name(),
+            error = &error as &dyn std::error::Error,
+            "the database does not answer"
+        );
+        let is_busy = matches!(error, PostgresError::Exhausted { .. });
+        Health { latency: start.elapsed(), problem: Some(error.to_string()), is_busy }
     }
 
     /// Closes idle connections and refuses new calls.
@@ -175,6 +188,8 @@ pub struct Health {
     pub latency: Duration,
     /// Why it is down, in words for a client; `None` when it is up.
     pub problem: Option<String>,
+    /// Whether the problem is only that all connections are busy.
+    pub is_busy: bool,
 }
 
 impl Health {

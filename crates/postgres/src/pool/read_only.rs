@@ -196,6 +196,8 @@ pub(super) fn settings(config: &DatabaseConfig) -> String {
         ("lock_timeout", config.lock_timeout_ms.to_string()),
         ("idle_in_transaction_session_timeout", config.idle_in_transaction_timeout_ms.to_string()),
         ("row_security", "on".to_owned()),
+        // Without it the guard and the server would read strings differently.
+        ("standard_conforming_strings", "on".to_owned()),
     ];
     if !config.schemas.is_empty() {
         let path: Vec<String> = config.schemas.iter().map(|name| quote_identifier(name)).collect();

@@ -81,7 +81,8 @@ impl Tool for ExecuteQuery {
         };
         let caller = call.context().extensions().get::<Caller>();
         let answer = pool.query(&query, &params, limits, caller).await.map_err(shared)?;
-        let result = ToolResult::text(answer.rows.to_text()).with_structured(RawJson::from_value(&*answer.rows)?);
+        let result =
+            ToolResult::text(answer.rows.to_text()).with_structured(RawJson::from_value(&*answer.rows)?);
         Ok(match answer.cached_for {
             None => result,
             Some(age) => {

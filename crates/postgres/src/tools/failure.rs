@@ -14,21 +14,21 @@ impl From<PostgresError> for Error {
 pub(crate) fn client_error(error: &PostgresError) -> Error {
     use PostgresError as P;
     let kind = match error {
-            P::Statement(_) | P::Refused(_) | P::NotAQuery | P::ParameterCount { .. } | P::Parameter { .. } => {
-                ErrorKind::InvalidParams
-            }
-            P::StatementTimeout { .. } | P::LockTimeout => ErrorKind::Timeout,
-            P::Exhausted { .. } => ErrorKind::Overloaded,
-            // The client did not cancel, so it waits for an answer.
-            P::Cancelled
-            | P::Unreachable { .. }
-            | P::Authentication { .. }
-            | P::UnknownDatabase { .. }
-            | P::Tls { .. }
-            | P::ConnectTimeout { .. }
-            | P::NotAccepting { .. }
-            | P::Lost { .. } => ErrorKind::Unavailable,
-            P::Settings { .. } | P::Server { .. } | P::Protocol { .. } => ErrorKind::Internal,
+        P::Statement(_) | P::Refused(_) | P::NotAQuery | P::ParameterCount { .. } | P::Parameter { .. } => {
+            ErrorKind::InvalidParams
+        }
+        P::StatementTimeout { .. } | P::LockTimeout => ErrorKind::Timeout,
+        P::Exhausted { .. } => ErrorKind::Overloaded,
+        // The client did not cancel, so it waits for an answer.
+        P::Cancelled
+        | P::Unreachable { .. }
+        | P::Authentication { .. }
+        | P::UnknownDatabase { .. }
+        | P::Tls { .. }
+        | P::ConnectTimeout { .. }
+        | P::NotAccepting { .. }
+        | P::Lost { .. } => ErrorKind::Unavailable,
+        P::Settings { .. } | P::Server { .. } | P::Protocol { .. } => ErrorKind::Internal,
     };
     Error::new(kind, error.to_string())
 }
