@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &[OsString], interrupt: &Interrupt) -> Result<(), F
         command.arg("bench").env(SHARED_URL, url);
         // Without a choice, only what is a benchmark: unit tests have nothing to measure.
         if arguments.first().is_none_or(|argument| argument == "--") {
-            command.args(["--workspace", "--benches"]);
+            command.args(["--workspace", "--bench", "*"]);
         }
         interrupt.run_cargo(command.args(arguments))
     })
