@@ -85,15 +85,22 @@ impl fmt::Display for ConfigError {
 
 impl Config {
     /// Brings together what the file, the environment and the command line say.
-    pub(crate) fn load(args: &Args, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+    pub(crate) fn load(
+        args: &Args,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
         let (mut settings, file) = match &args.config {
             Some(path) => read(path)?,
             None => (Table::new(), Source::default()),
         };
         for (name, value) in environment {
             if let Some(key) = name.strip_prefix(PREFIX) {
-                set(&mut settings, &key.to_lowercase().split("__").collect::<Vec<_>>(), from_environment(value))
-                    .map_err(|problem| ConfigError(format!("environment variable {name}: {problem}")))?;
+                set(
+                    &mut settings,
+                    &key.to_lowercase().split("__").collect::<Vec<_>>(),
+                    from_environment(value),
+                )
+                .map_err(|problem| ConfigError(format!("environment variable {name}: {problem}")))?;
             }
         }
         let mut set = |path: &[&str], value: Value| set(&mut settings, path, value).map_err(ConfigError);
@@ -110,7 +117,8 @@ impl Config {
         if args.allow_unauthenticated {
             set(&["server", "allow_unauthenticated"], true.into())?;
         }
-        let config: Self = serde_path_to_error::deserialize(settings).map_err(|error| file.explain(&error))?;
+        let config: Self =
+            serde_path_to_error::deserialize(settings).map_err(|error| file.explain(&error))?;
         config.check()
     }
 
@@ -262,7 +270,10 @@ mod tests {
         let with = |line: &str| FILE.to_owned() + line + "\n";
         for (file, expected) in [
             (with("max_row = 1"), "server.toml, line 7: databases.shop.max_row: unknown field `max_row`"),
-            (with("pool_max_size = \"hunter2\""), "server.toml, line 7: databases.shop.pool_max_size: expected"),
+            (
+                with("pool_max_size = \"hunter2\""),
+                "server.toml, line 7: databases.shop.pool_max_size: expected",
+            ),
             (with("pool_max_size = 0"), "database `shop`: `pool_max_size` must be"),
             ("[server]\nlisten = 8080\n".into(), "server.toml, line 2: server.listen:"),
             ("databases = \"postgres://u:hunter2@h/d\"\n".into(), "server.toml, line 1: databases: expected"),

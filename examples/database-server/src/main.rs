@@ -4,7 +4,7 @@ mod args;
 mod config;
 mod startup;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -34,7 +34,9 @@ fn main() -> ExitCode {
     };
     let filter = match EnvFilter::try_new(&args.log) {
         Ok(filter) => filter,
-        Err(_) => return fail(EXIT_CONFIG, &"--log: not a filter; try `info`, or `info,towline_postgres=debug`"),
+        Err(_) => {
+            return fail(EXIT_CONFIG, &"--log: not a filter; try `info`, or `info,towline_postgres=debug`");
+        }
     };
     // Standard output belongs to the protocol.
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
@@ -54,8 +56,8 @@ struct Failure {
 async fn run(config: Config, check_only: bool) -> Result<(), Failure> {
     let mut pools = Vec::new();
     for (_, database) in config.databases {
-        let pool = Pool::new(database)
-            .map_err(|error| Failure { code: EXIT_CONFIG, message: error.to_string() })?;
+        let pool =
+            Pool::new(database).map_err(|error| Failure { code: EXIT_CONFIG, message: error.to_string() })?;
         pools.push(pool);
     }
     startup::check(&pools, check_only).await?;
@@ -83,7 +85,18 @@ async fn serve(config: &ServerConfig, pools: Vec<Pool>) -> Result<(), Failure> {
     let service = hosts.fold(HttpService::new(server), HttpService::allow_host);
     let origins = config.allowed_origins.iter().cloned();
     let service = origins.fold(service, HttpService::allow_origin);
-    HttpServer::from(service).path(config.path.as_str()).serve(config.listen).await.map_err(failed)
+    let serving = HttpServer::from(service).path(config.path.as_str()).serve(config.listen);
+    serving.await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => Failure {
+            code: 1,
+            message: format!(
+                "cannot listen on {} ({}): choose another with --listen",
+                config.listen,
+                error.kind()
+            ),
+        },
+        _ => failed(error),
+    })
 }
 
 fn fail(code: u8, message: &dyn std::fmt::Display) -> ExitCode {
