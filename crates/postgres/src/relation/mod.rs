@@ -64,11 +64,7 @@ impl Relation {
             .map(|row| Found {
                 schema: row.get(1),
                 name: row.get(2),
-                relation: Self {
-                    oid: row.get(0),
-                    schema: row.get(1),
-                    sql_name: row.get(3),
-                },
+                relation: Self { oid: row.get(0), schema: row.get(1), sql_name: row.get(3) },
             })
             .collect();
         match name.choose(found) {

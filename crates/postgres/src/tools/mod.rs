@@ -17,15 +17,22 @@ use databases::Databases;
 /// What `analyze_table` gives.
 pub mod analysis {
     pub use super::analyze::{
-        Bucket, Certainty, ColumnAnalysis, Common, Lengths, NotFinite, Percentiles, Scalar, Source, TableAnalysis,
+        Bucket, Certainty, ColumnAnalysis, Common, Lengths, NotFinite, Percentiles, Scalar, Source,
+        TableAnalysis,
     };
 }
 
 /// What `get_table_schema` gives.
 pub mod schema {
     pub use super::table_schema::{
-        Check, Column, ForeignKey, Index, Key, Partition, PartitionOf, Partitioning, Reference, TableKind, TableSchema,
+        Check, Column, ForeignKey, Index, Key, Partition, PartitionOf, Partitioning, Reference, TableKind,
+        TableSchema,
     };
+}
+
+/// What `suggest_queries` gives.
+pub mod suggestions {
+    pub use super::suggest::{AnalysisType, Suggestion, Suggestions};
 }
 
 pub use list_tables::{TableList, TableSummary};
@@ -37,5 +44,6 @@ pub fn tools(pools: impl IntoIterator<Item = Pool>) -> ToolSet {
         .with(execute_query::ExecuteQuery::new(databases.clone()))
         .with(list_tables::ListTables::new(databases.clone()))
         .with(table_schema::GetTableSchema::new(databases.clone()))
-        .with(analyze::AnalyzeTable::new(databases))
+        .with(analyze::AnalyzeTable::new(databases.clone()))
+        .with(suggest::SuggestQueries::new(databases))
 }

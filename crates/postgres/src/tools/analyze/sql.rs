@@ -87,7 +87,9 @@ fn members(class: Class, at: usize) -> Vec<(&'static str, String)> {
         // Not every such type has min and max; and a cast to text adds to an address its own length.
         C::Ordered => members.push((
             "percentiles",
-            format!("pg_catalog.to_json(pg_catalog.percentile_disc(ARRAY[0.0, 1.0]) WITHIN GROUP (ORDER BY {w}))"),
+            format!(
+                "pg_catalog.to_json(pg_catalog.percentile_disc(ARRAY[0.0, 1.0]) WITHIN GROUP (ORDER BY {w}))"
+            ),
         )),
         C::Text => {
             members.push(("min", format!("pg_catalog.left(pg_catalog.min({w})::text, {})", SHOWN + 1)));

@@ -10,7 +10,8 @@ use towline_core::protocol::{ToolAnnotations, ToolDefinition};
 use towline_core::{Error, RawJson, Tool, ToolCall, ToolResult};
 
 pub use model::{
-    Check, Column, ForeignKey, Index, Key, Partition, PartitionOf, Partitioning, Reference, TableKind, TableSchema,
+    Check, Column, ForeignKey, Index, Key, Partition, PartitionOf, Partitioning, Reference, TableKind,
+    TableSchema,
 };
 
 use super::Databases;
