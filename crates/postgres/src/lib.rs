@@ -11,9 +11,12 @@ mod error;
 mod execute;
 pub mod guard;
 mod pool;
+mod relation;
+mod tools;
 mod value;
 
 pub use config::{ConfigError, DatabaseConfig, Limits};
 pub use error::{BoxError, PostgresError, SqlError};
-pub use execute::{ColumnInfo, CutValue, Rows, Truncated};
-pub use pool::{Description, Health, Pool, PoolStatus, ReadOnly, Savepoint};
+pub use execute::{ColumnInfo, CutValue, Limit, Rows, Truncated};
+pub use pool::{Answer, Caller, Description, Health, Pool, PoolStatus, ReadOnly, Savepoint};
+pub use tools::{TableList, TableSummary, analysis, schema, suggestions, tools};

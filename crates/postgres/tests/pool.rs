@@ -139,30 +139,30 @@ async fn connections_that_the_server_ends_are_replaced() {
 async fn a_server_that_falls_silent_costs_a_bounded_time() {
     let cluster = Cluster::start().unwrap();
     let mut config = DatabaseConfig::new(cluster.url("postgres"));
-    config.recycle_timeout_ms = 200;
-    config.create_timeout_ms = 300;
-    config.statement_timeout_ms = 500;
+    config.recycle_timeout_ms = 300;
+    config.create_timeout_ms = 2000;
+    config.statement_timeout_ms = 2000;
     let pool = Pool::new(config).unwrap();
     assert_eq!(scalar(&pool, "SELECT 1").await, json!(1));
 
     cluster.pause().unwrap();
     let start = Instant::now();
     let error = query(&pool, "SELECT 1").await.unwrap_err();
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
-    assert!(error.is_transient() || matches!(error, PostgresError::StatementTimeout { .. }), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(error.is_transient(), "{error:?}");
     cluster.resume().unwrap();
     assert_eq!(scalar(&pool, "SELECT 1").await, json!(1));
 
     // The same in the middle of a statement: the server's own timeout cannot come.
     let call = tokio::spawn({
         let pool = pool.clone();
-        async move { query(&pool, "SELECT pg_sleep(0.3)").await.map(drop) }
+        async move { query(&pool, "SELECT pg_sleep(1.5)").await.map(drop) }
     });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     cluster.pause().unwrap();
     let start = Instant::now();
     let error = call.await.unwrap().unwrap_err();
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert!(matches!(error, PostgresError::StatementTimeout { .. }), "{error:?}");
     cluster.resume().unwrap();
     assert_eq!(scalar(&pool, "SELECT 1").await, json!(1));

@@ -445,3 +445,69 @@ async fn rows_read_well_as_text() {
     let text = query(&pool, "SELECT repeat('x', 5000)").await.unwrap().to_text();
     assert!(text.contains('…') && text.len() < 900, "{text}");
 }
+
+#[tokio::test]
+async fn a_statement_that_is_run_again_takes_the_short_way_and_sees_every_change() {
+    let database = Database::fresh().unwrap();
+    database.run("CREATE TABLE t AS SELECT 1 AS a, 'x' AS b").unwrap();
+    let pool = support::single(database.url());
+    // The long way has a cursor.
+    let sql = "SELECT count(*) FROM pg_cursors WHERE name = 'towline'";
+    assert_eq!(scalar(&pool, sql).await, json!(1));
+    for _ in 0..3 {
+        assert_eq!(scalar(&pool, sql).await, json!(0));
+    }
+
+    let sql = "SELECT * FROM t";
+    for (change, expected) in [
+        ("SELECT 1", r#"[[1,"x"]]"#),
+        ("SELECT 1", r#"[[1,"x"]]"#),
+        ("INSERT INTO t VALUES (2, NULL)", r#"[[1,"x"],[2,null]]"#),
+        ("ALTER TABLE t RENAME COLUMN b TO c", r#"[[1,"x"],[2,null]]"#),
+        ("ALTER TABLE t ALTER COLUMN a TYPE text", r#"[["1","x"],["2",null]]"#),
+        (
+            "ALTER TABLE t ADD COLUMN d int8 DEFAULT 9007199254740993",
+            r#"[["1","x","9007199254740993"],["2",null,"9007199254740993"]]"#,
+        ),
+        ("ALTER TABLE t DROP COLUMN a, DROP COLUMN d", r#"[["x"],[null]]"#),
+        ("DELETE FROM t", "[]"),
+        ("ALTER TABLE t ADD COLUMN e int", "[]"),
+        ("INSERT INTO t VALUES ('y', 7)", r#"[["y",7]]"#),
+    ] {
+        database.run(change).unwrap();
+        let names = database.run(
+            "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute \
+             WHERE attrelid = 't'::regclass AND attnum > 0 AND NOT attisdropped",
+        );
+        for _ in 0..2 {
+            let rows = query(&pool, sql).await.unwrap();
+            assert_eq!(rows.rows.get(), expected, "{change}");
+            let columns: Vec<&str> = rows.columns.iter().map(|column| column.name.as_str()).collect();
+            assert_eq!(columns.join(","), names.as_ref().unwrap().trim(), "{change}");
+        }
+    }
+
+    // Many more rows than before are cut off as ever.
+    database.run("INSERT INTO t SELECT repeat('z', 1000), n FROM generate_series(1, 100000) n").unwrap();
+    let rows = query(&pool, sql).await.unwrap();
+    assert_eq!(truncated(&rows).0, Limit::Bytes);
+    assert!(rows.rows.get().len() <= pool.limits().max_bytes);
+    assert_eq!(scalar(&pool, "SELECT 1").await, json!(1));
+
+    database.run("DROP TABLE t").unwrap();
+    for _ in 0..2 {
+        assert!(query(&pool, sql).await.unwrap_err().to_string().contains("42P01, at character 15"));
+    }
+
+    // Parameters keep the types that the server inferred.
+    for (param, expected) in
+        [("[1]", "[[2]]"), ("[2]", "[[3]]"), ("[\"3\"]", "[[4]]"), ("[null]", "[[null]]")]
+    {
+        let rows = query_with(&pool, "SELECT $1::int + 1", param).await.unwrap();
+        assert_eq!(rows.rows.get(), expected);
+    }
+    let error = query_with(&pool, "SELECT $1::int + 1", "[]").await.unwrap_err();
+    assert!(error.to_string().contains("1 parameter(s)"), "{error}");
+    let error = query_with(&pool, "SELECT $1::int + 1", "[\"a\"]").await.unwrap_err();
+    assert!(error.to_string().contains("22P02"), "{error}");
+}

@@ -1,6 +1,6 @@
 //! Runs one statement of a caller in a read-only transaction.
 //!
-//! Two round trips. The first begins the transaction, puts its settings in force and has the server
+//! Two round trips, and one for a statement that is known. The first begins the transaction, puts its settings in force and has the server
 //! parse the caller's statement, by the extended protocol, which takes only one. The second opens a
 //! cursor for it, fetches, and already rolls back and clears the session. A cursor runs nothing but
 //! a query, and gives no more rows than it is asked for.
@@ -11,6 +11,7 @@
 //! [`Limits::max_bytes`] and one row. That one row is the ceiling which PostgreSQL sets (1 GB a
 //! value): the protocol has no way to receive a part of it.
 
+mod known;
 mod render;
 mod rows;
 mod statement;
@@ -19,11 +20,12 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::join;
+use futures_util::future::{join, try_join};
 use serde_json::value::RawValue;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{RowStream, SimpleQueryStream};
+use tokio_postgres::{RowStream, SimpleQueryStream, Statement};
 
 use crate::config::Limits;
 use crate::error::{PostgresError, is_lost};
@@ -31,6 +33,7 @@ use crate::pool::{GRACE, Lease, Pool, begin, drain, settings_error, within};
 use crate::value::decode::Codec;
 use crate::value::encode::{self, Param};
 
+pub(crate) use known::KnownStatements;
 use rows::Builder;
 pub use rows::{ColumnInfo, CutValue, Limit, Rows, Truncated};
 use statement::Kind;
@@ -128,6 +131,13 @@ type Outcome = (Result<Rows, Failure>, End);
 impl Call<'_> {
     async fn run(&self, as_text: &[usize]) -> Outcome {
         let deadline = Instant::now() + self.limits.statement_timeout + GRACE;
+        if let Some(known) = self.pool.inner().known.get(self.sql) {
+            match within(deadline, self.run_known(&known)).await {
+                Some(Some(outcome)) => return outcome,
+                Some(None) => {}
+                None => return self.too_late(),
+            }
+        }
         let mut prepared = match within(deadline, self.prepare()).await {
             Some(Ok(prepared)) => prepared,
             Some(Err(outcome)) => return outcome,
@@ -138,7 +148,15 @@ impl Call<'_> {
                 *codec = None;
             }
         }
+        let statement = prepared.statement.clone();
         match within(deadline, self.execute(prepared)).await {
+            Some((Ok(rows), end)) => {
+                if self.kind == Kind::Query && as_text.is_empty() {
+                    let known = &self.pool.inner().known;
+                    known.remember(self.sql, statement.params(), statement.columns(), &rows);
+                }
+                (Ok(rows), end)
+            }
             Some((Err(Failure::Error(PostgresError::Statement(mut error))), end)) => {
                 if self.kind == Kind::Query {
                     error.position = error.position.and_then(statement::position);
@@ -156,21 +174,9 @@ impl Call<'_> {
         let alive = Duration::from_millis(self.pool.config().recycle_timeout_ms);
         let begin = begin(&self.pool.inner().settings, self.limits);
         // Both are sent at once.
-        let (begun, statement) =
-            join(timeout(alive, client.batch_execute(&begin)), client.prepare(self.sql)).await;
-        match begun {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) if is_lost(&error) => {
-                let error = settings_error(error, self.pool.name());
-                return Err((Err(Failure::Dead(error)), End::Broken));
-            }
-            Ok(Err(error)) => {
-                let error = settings_error(error, self.pool.name());
-                return Err((Err(Failure::Error(error)), End::Open));
-            }
-            Err(_) => return Err((Err(Failure::Dead(self.pool.silent())), End::Broken)),
-        }
-        let statement = statement.map_err(|error| self.failed(error))?;
+        let begun = async { self.begun(timeout(alive, client.batch_execute(&begin)).await) };
+        let prepare = async { client.prepare(self.sql).await.map_err(|error| self.failed(error)) };
+        let ((), statement) = try_join(begun, prepare).await?;
         let params = encode::params(self.params, statement.params())
             .map_err(|error| (Err(Failure::Error(error)), End::Open))?;
         let columns = statement.columns();
@@ -178,12 +184,29 @@ impl Call<'_> {
             columns: columns.iter().map(ColumnInfo::of).collect(),
             codecs: columns.iter().map(|column| Codec::of(column.type_())).collect(),
             params: params.into_iter().zip(statement.params().iter().cloned()).collect(),
+            statement,
         })
+    }
+
+    /// Judges how the transaction began.
+    fn begun(&self, begun: Result<PostgresResult<()>, Elapsed>) -> Result<(), Outcome> {
+        match begun {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                let lost = is_lost(&error);
+                let error = settings_error(error, self.pool.name());
+                Err(match lost {
+                    true => (Err(Failure::Dead(error)), End::Broken),
+                    false => (Err(Failure::Error(error)), End::Open),
+                })
+            }
+            Err(_) => Err((Err(Failure::Dead(self.pool.silent())), End::Broken)),
+        }
     }
 
     /// The second round trip. A result that may be large takes one for each slice.
     async fn execute(&self, prepared: Prepared) -> Outcome {
-        let Prepared { columns, codecs, params } = prepared;
+        let Prepared { columns, codecs, params, statement: _ } = prepared;
         let declare = statement::declare(self.sql, &codecs);
         let is_wide = codecs.iter().flatten().any(Codec::is_unbounded);
         let codecs = codecs.into_iter().map(|codec| codec.unwrap_or(Codec::Text)).collect();
@@ -297,6 +320,11 @@ impl Call<'_> {
         (rows, end)
     }
 
+    /// The connection broke at the very end.
+    fn failed_to_clean(&self) -> Outcome {
+        (Err(Failure::Dead(self.pool.silent())), End::Broken)
+    }
+
     fn too_late(&self) -> Outcome {
         let after = self.limits.statement_timeout;
         (Err(Failure::Error(PostgresError::StatementTimeout { after })), End::Running)
@@ -326,6 +354,7 @@ struct Prepared {
     /// `None` for a column that must be asked for as text.
     codecs: Vec<Option<Codec>>,
     params: Vec<(Param, Type)>,
+    statement: Statement,
 }
 
 /// Why reading stopped.

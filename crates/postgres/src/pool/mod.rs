@@ -17,6 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::{ConfigError, DatabaseConfig, Limits};
 use crate::error::PostgresError;
+use crate::execute::KnownStatements;
 
 pub use cache::{Answer, Caller};
 pub(crate) use lease::{Lease, drain, within};
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) tls: MakeRustlsConnect,
     /// The settings of every transaction, but for its statement timeout.
     pub(crate) settings: String,
+    pub(crate) known: KnownStatements,
     checker: checker::Checker,
     cache: Option<cache::ResultCache>,
 }
@@ -80,7 +82,8 @@ impl Pool {
             .map_err(|_| ConfigError::new(&config.name, "pool_max_size", "cannot be served"))?;
         let checker = checker::Checker::new(&config)?;
         let cache = cache::ResultCache::new(&config);
-        Ok(Self { inner: Arc::new(Inner { config, connections, tls, settings, checker, cache }) })
+        let known = KnownStatements::new();
+        Ok(Self { inner: Arc::new(Inner { config, connections, tls, settings, known, checker, cache }) })
     }
 
     /// What callers name the database by.
