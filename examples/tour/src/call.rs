@@ -26,6 +26,11 @@ impl Call {
         Self { question, tool, arguments, expect: Expect::Answer, lines: 14 }
     }
 
+    fn lines(mut self, lines: usize) -> Self {
+        self.lines = lines;
+        self
+    }
+
     fn refused(mut self) -> Self {
         self.expect = Expect::Refusal;
         self
@@ -48,9 +53,9 @@ impl Call {
 pub(crate) fn tour() -> Vec<Call> {
     vec![
         Call::new("What is in this database?", "list_tables", json!({})),
-        Call::new("What does an order look like, and what hangs on it?", "get_table_schema", json!({ "table": "orders" })),
-        Call::new("What could I ask about orders?", "suggest_queries", json!({ "table": "orders", "analysis_type": "relationships" })),
-        Call::new("What do order lines look like in numbers?", "analyze_table", json!({ "table": "order_items" })),
+        Call::new("What does an order look like, and what hangs on it?", "get_table_schema", json!({ "table": "orders" })).lines(40),
+        Call::new("What could I ask about orders?", "suggest_queries", json!({ "table": "orders", "analysis_type": "relationships" })).lines(24),
+        Call::new("What do order lines look like in numbers?", "analyze_table", json!({ "table": "order_items", "columns": ["quantity", "line_total"] })).lines(30),
         Call::new(
             "Which categories earned most before Christmas?",
             "execute_query",

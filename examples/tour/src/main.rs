@@ -83,9 +83,12 @@ async fn make(client: &Peer<RoleClient>, call: &Call) -> Result<(), TourError> {
     let result = client.call_tool(params).await?;
     print::question(call.question, &call.headline(), started.elapsed());
     print::sql(call.sql());
-    print::answer(&text(&result), call.lines);
-
     let is_error = result.is_error.unwrap_or(false);
+    if is_error {
+        print::refusal(&text(&result));
+    } else {
+        print::answer(&text(&result), call.lines);
+    }
     match call.expect {
         Expect::Answer if is_error => Err(TourError::Unexpected { tool: call.tool, expected: "no error" }),
         Expect::Refusal if !is_error => Err(TourError::Unexpected { tool: call.tool, expected: "an error" }),

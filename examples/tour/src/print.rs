@@ -48,6 +48,34 @@ pub(crate) fn error(error: &dyn Error) {
     let _ = writeln!(io::stderr(), "error: {error}");
 }
 
+/// An error, all of it: it is written for the model, and every word counts.
+pub(crate) fn refusal(text: &str) {
+    for line in text.lines().flat_map(wrap) {
+        println!("      {}", styled("33", &line));
+    }
+}
+
+/// Breaks a line between words; a longer word gets a line of its own.
+fn wrap(line: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut columns = 0;
+    for word in line.split(' ') {
+        let width = word.chars().count();
+        if columns > 0 && columns + 1 + width > WIDTH {
+            lines.push(String::new());
+            columns = 0;
+        }
+        let last = lines.last_mut().expect("there is always a line");
+        if columns > 0 {
+            last.push(' ');
+            columns += 1;
+        }
+        last.push_str(word);
+        columns += width;
+    }
+    lines
+}
+
 fn cut(line: &str) -> String {
     match line.char_indices().nth(WIDTH) {
         Some((end, _)) => format!("{}…", &line[..end]),
@@ -62,6 +90,14 @@ fn styled(code: &str, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_line_is_wrapped_between_words() {
+        let word = "w".repeat(WIDTH - 1);
+        assert_eq!(wrap("short line"), ["short line"]);
+        assert_eq!(wrap(&format!("a {word} b")), ["a", &word, "b"].map(str::to_owned));
+        assert_eq!(wrap(&format!("{word}{word} b")), [format!("{word}{word}"), "b".to_owned()]);
+    }
 
     #[test]
     fn a_long_line_is_cut_between_characters() {
