@@ -14,7 +14,7 @@ const CHUNK: usize = 64 * 1024;
 ///
 /// Tokio's own reads on the runtime's blocking threads, for which the runtime waits when it ends: after a SIGTERM the
 /// process would hang until its client wrote something. This thread is left behind instead.
-pub(super) fn stdin() -> Stdin {
+pub(super) fn stdin() -> io::Result<Stdin> {
     let (sender, chunks) = mpsc::channel(2);
     let read = move || {
         let mut stdin = io::stdin().lock();
@@ -33,15 +33,14 @@ pub(super) fn stdin() -> Stdin {
             }
         }
     };
-    let spawned = std::thread::Builder::new().name("stdin".into()).spawn(read);
-    Stdin { chunks, current: Bytes::new(), failed: spawned.err() }
+    std::thread::Builder::new().name("stdin".into()).spawn(read)?;
+    Ok(Stdin { chunks, current: Bytes::new() })
 }
 
 #[derive(Debug)]
 pub(super) struct Stdin {
     chunks: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
-    failed: Option<io::Error>,
 }
 
 impl AsyncRead for Stdin {
@@ -50,9 +49,6 @@ impl AsyncRead for Stdin {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Some(error) = self.failed.take() {
-            return Poll::Ready(Err(error));
-        }
         if self.current.is_empty() {
             match ready!(self.chunks.poll_recv(cx)) {
                 None => return Poll::Ready(Ok(())),

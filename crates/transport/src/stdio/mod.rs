@@ -24,9 +24,11 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
 use towline_core::Serve;
 use towline_core::codec::Limits;
 
+use self::write::Output;
 use crate::shutdown_signal;
 
 /// Serves the client at standard input and output with the defaults of [`Stdio`].
@@ -111,9 +113,9 @@ impl Stdio {
     ///
     /// Panics outside of a tokio runtime.
     pub async fn serve<S: Serve>(self, server: S) -> io::Result<()> {
+        let session = session::run(self, server, input::stdin()?, Output::stdout()?, shutdown_signal());
         // On a worker of the runtime, so that a request need not wake another thread to be run.
-        let session = self.serve_until(server, input::stdin(), tokio::io::stdout(), shutdown_signal());
-        let mut task = tokio::task::JoinSet::new();
+        let mut task = JoinSet::new();
         task.spawn(session);
         match task.join_next().await {
             Some(Ok(result)) => result,
@@ -155,6 +157,6 @@ impl Stdio {
         R: AsyncRead + Send + Unpin,
         W: AsyncWrite + Send + Unpin + 'static,
     {
-        session::run(self, server, reader, writer, shutdown).await
+        session::run(self, server, reader, Output::to(writer), shutdown).await
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::io::AsyncRead;
+use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use towline_core::codec::{self, DecodeError, Limits, Message};
@@ -19,29 +19,25 @@ use towline_core::{Error, ErrorKind, Notifier, Reply, Request, Serve};
 use super::Stdio;
 use super::in_flight::{InFlight, Ticket};
 use super::lines::{Line, Lines};
-use super::write;
+use super::write::Output;
 use crate::call::Call;
 use crate::legacy::Handshake;
 
-/// How many messages wait for the writer before those who send them wait too.
-const OUTPUT: usize = 64;
 /// How many notifications of one request wait before the request does.
 const NOTIFICATIONS: usize = 8;
 
-pub(super) async fn run<S, R, W>(
+pub(super) async fn run<S, R>(
     options: Stdio,
     server: S,
     reader: R,
-    writer: W,
+    output: Output,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()>
 where
     S: Serve,
     R: AsyncRead + Send + Unpin,
-    W: AsyncWrite + Send + Unpin + 'static,
 {
-    let (output, messages) = mpsc::channel(OUTPUT);
-    let mut writing = AbortOnDrop(tokio::spawn(write::write_all(messages, writer)));
+    let Output { sender, mut written } = output;
     // Semaphores count in 32 bits and a little less; nobody means to run as many requests at once.
     let slots = u32::try_from(options.max_in_flight.get()).unwrap_or(u32::MAX).min(1 << 24);
     let mut session = Session {
@@ -50,28 +46,28 @@ where
         limits: options.limits,
         slots: Arc::new(Semaphore::new(slots as usize)),
         in_flight: CancelOnDrop(InFlight::default()),
-        output,
+        output: sender,
     };
     let mut lines = Lines::new(reader, options.max_line.get());
 
     let read = tokio::select! {
         read = session.read(&mut lines) => read,
         () = pin!(shutdown) => Ok(()),
-        written = &mut writing.0 => return ended(written),
+        ended = &mut written => return judge(ended),
     };
 
     let deadline = Instant::now() + options.shutdown_grace;
     // Each running request holds a slot, so having all of them means that all requests are done.
     let drained = tokio::select! {
         drained = timeout_at(deadline, session.slots.acquire_many(slots)) => drained.is_ok(),
-        written = &mut writing.0 => return ended(written),
+        ended = &mut written => return judge(ended),
     };
     if !drained {
         tracing::warn!("requests were cut off at the end of the grace period");
     }
     drop(session);
-    match timeout_at(deadline, &mut writing.0).await {
-        Ok(written) => read.and(ended(written)),
+    match timeout_at(deadline, written).await {
+        Ok(ended) => read.and(judge(ended)),
         Err(_) => read,
     }
 }
@@ -201,11 +197,10 @@ async fn report<S: Serve>(
 }
 
 /// How the writer ended: a client that is gone is the end of the session, not a failure.
-fn ended(written: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
+fn judge(written: io::Result<()>) -> io::Result<()> {
     match written {
-        Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Ok(result) => result,
-        Err(error) => Err(io::Error::other(error)),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
     }
 }
 
@@ -214,13 +209,5 @@ struct CancelOnDrop(InFlight);
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.cancel_all();
-    }
-}
-
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
