@@ -98,11 +98,13 @@ async fn texts_enums_and_times_are_those_of_plain_sql() {
             .map(|common| format!("{}\t{}", text(&common["value"]), common["count"]))
             .collect();
         assert_eq!(got_common.join("\n"), common, "{name}");
-        let range = plain(&SHOP, &format!("SELECT min({name}), max({name}), count(DISTINCT {name}) FROM orders"));
+        let range =
+            plain(&SHOP, &format!("SELECT min({name}), max({name}), count(DISTINCT {name}) FROM orders"));
         assert_eq!(format!("{}\t{}\t{}", text(&got["min"]), text(&got["max"]), got["distinct"]), range);
     }
     let note = column(&answer, "note");
-    let lengths = plain(&SHOP, "SELECT min(length(note)), max(length(note)), avg(length(note))::float8 FROM orders");
+    let lengths =
+        plain(&SHOP, "SELECT min(length(note)), max(length(note)), avg(length(note))::float8 FROM orders");
     let got = &note["length"];
     assert_eq!(format!("{}\t{}\t{}", got["min"], got["max"], got["mean"]), lengths);
     assert_eq!(text(&note["nulls"]), plain(&SHOP, "SELECT count(*) FROM orders WHERE note IS NULL"));
@@ -122,7 +124,10 @@ async fn texts_enums_and_times_are_those_of_plain_sql() {
         let (from, to) = (text(&got["histogram"][3]["from"]), text(&got["histogram"][3]["to"]));
         assert_eq!(
             text(&got["histogram"][3]["count"]),
-            plain(&SHOP, &format!("SELECT count(*) FROM orders WHERE {name} >= '{from}' AND {name} < '{to}'"))
+            plain(
+                &SHOP,
+                &format!("SELECT count(*) FROM orders WHERE {name} >= '{from}' AND {name} < '{to}'")
+            )
         );
     }
 }
@@ -133,13 +138,22 @@ async fn views_and_partitioned_tables_are_analyzed() {
     let view = shop.call("analyze_table", json!({"table": "order_totals"})).await;
     assert_eq!(text(&view.data["row_count"]), plain(&SHOP, "SELECT count(*) FROM order_totals"));
     assert_eq!(view.data["source"], "all_rows");
-    let events = shop.call("analyze_table", json!({"table": "events", "columns": ["kind", "payload", "ip", "time_on_page"]})).await;
+    let events = shop
+        .call(
+            "analyze_table",
+            json!({"table": "events", "columns": ["kind", "payload", "ip", "time_on_page"]}),
+        )
+        .await;
     assert_eq!(text(&events.data["row_count"]), plain(&SHOP, "SELECT count(*) FROM events"));
     let kinds = column(&events, "kind");
     assert_eq!(kinds["distinct"], 6);
-    assert_eq!(text(&column(&events, "payload")["distinct"]), plain(&SHOP, "SELECT count(DISTINCT payload) FROM events"));
+    assert_eq!(
+        text(&column(&events, "payload")["distinct"]),
+        plain(&SHOP, "SELECT count(DISTINCT payload) FROM events")
+    );
     assert_eq!(text(&column(&events, "ip")["max"]), plain(&SHOP, "SELECT max(ip) FROM events"));
-    let left_out: Vec<&str> = events.data["columns_left_out"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
+    let left_out: Vec<&str> =
+        events.data["columns_left_out"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
     assert_eq!(left_out, ["id", "occurred_at", "session_id", "customer_id", "product_id"]);
 
     // The first rows of a view are no sample of it, and the answer says so.
@@ -161,7 +175,10 @@ async fn a_large_table_is_sampled_and_says_so() {
     let caller = Caller::new(database.url());
     let answer = caller.call("analyze_table", json!({"table": "big"})).await;
     assert_eq!(answer.data["source"], "random_sample");
-    assert_eq!((&answer.data["row_count"], &answer.data["row_count_is"]), (&json!(300_000), &json!("estimated")));
+    assert_eq!(
+        (&answer.data["row_count"], &answer.data["row_count_is"]),
+        (&json!(300_000), &json!("estimated"))
+    );
     let read = answer.data["rows_read"].as_u64().unwrap();
     assert!((30_000..80_000).contains(&read), "{read}");
     assert_eq!(column(&answer, "week")["distinct"], 7);
@@ -178,8 +195,13 @@ async fn a_large_table_is_sampled_and_says_so() {
 
     let whole = caller.call("analyze_table", json!({"table": "big", "sample": 0, "columns": ["id"]})).await;
     assert_eq!((&whole.data["row_count_is"], &whole.data["rows_read"]), (&json!("exact"), &json!(300_000)));
-    let small = caller.call("analyze_table", json!({"table": "big", "sample": 5000, "columns": ["id"]})).await;
-    assert!((2_000..9_000).contains(&small.data["rows_read"].as_u64().unwrap()), "{}", small.data["rows_read"]);
+    let small =
+        caller.call("analyze_table", json!({"table": "big", "sample": 5000, "columns": ["id"]})).await;
+    assert!(
+        (2_000..9_000).contains(&small.data["rows_read"].as_u64().unwrap()),
+        "{}",
+        small.data["rows_read"]
+    );
     let empty = caller.call("analyze_table", json!({"table": "stale"})).await;
     assert_eq!((&empty.data["row_count"], &column(&empty, "a")["nulls"]), (&json!(0), &json!(0)));
     assert_eq!(column(&empty, "a").get("min"), None);
@@ -273,11 +295,17 @@ async fn names_of_any_kind_and_hidden_columns() {
     assert_eq!(answer.data["column_count"], 4);
     assert!(!format!("{}{}", answer.text, answer.data).contains("ecret"), "{}", answer.text);
     let refusal = caller
-        .refusal("analyze_table", json!({"table": r#""Sales Dept"."Order ""Items""""#, "columns": ["secret"]}))
+        .refusal(
+            "analyze_table",
+            json!({"table": r#""Sales Dept"."Order ""Items""""#, "columns": ["secret"]}),
+        )
         .await;
     assert!(refusal.contains("has no column `secret`; it has: select, Größe"), "{refusal}");
     let one = caller
-        .call("analyze_table", json!({"table": r#""Sales Dept"."Order ""Items""""#, "columns": ["upper", "\"select\""]}))
+        .call(
+            "analyze_table",
+            json!({"table": r#""Sales Dept"."Order ""Items""""#, "columns": ["upper", "\"select\""]}),
+        )
         .await;
     assert_eq!(column(&one, "UPPER")["max"], 3);
 }
@@ -286,7 +314,12 @@ async fn names_of_any_kind_and_hidden_columns() {
 async fn many_columns_are_analyzed_in_parts() {
     let database = Database::fresh().unwrap();
     let columns: Vec<String> = (1..=1600).map(|at| format!("c{at} int")).collect();
-    database.run(&format!("CREATE TABLE wide ({}); INSERT INTO wide (c1, c1600) VALUES (1, 2)", columns.join(", "))).unwrap();
+    database
+        .run(&format!(
+            "CREATE TABLE wide ({}); INSERT INTO wide (c1, c1600) VALUES (1, 2)",
+            columns.join(", ")
+        ))
+        .unwrap();
     let caller = Caller::new(database.url());
     let answer = caller.call("analyze_table", json!({"table": "wide"})).await;
     assert_eq!(answer.data["column_count"], 1600);
@@ -310,7 +343,9 @@ async fn progress_is_told_and_grows() {
 #[tokio::test]
 async fn the_statement_timeout_holds_and_says_what_to_do() {
     let database = Database::fresh().unwrap();
-    database.run("CREATE VIEW slow AS SELECT i, pg_sleep(0.01)::text AS s FROM generate_series(1, 10000) i").unwrap();
+    database
+        .run("CREATE VIEW slow AS SELECT i, pg_sleep(0.01)::text AS s FROM generate_series(1, 10000) i")
+        .unwrap();
     let mut config = DatabaseConfig::new(database.url());
     config.statement_timeout_ms = 300;
     let start = Instant::now();
@@ -322,7 +357,9 @@ async fn the_statement_timeout_holds_and_says_what_to_do() {
 #[tokio::test]
 async fn a_dropped_call_stops_its_statement() {
     let database = Database::fresh().unwrap();
-    database.run("CREATE VIEW slow AS SELECT i, pg_sleep(0.01)::text AS s FROM generate_series(1, 10000) i").unwrap();
+    database
+        .run("CREATE VIEW slow AS SELECT i, pg_sleep(0.01)::text AS s FROM generate_series(1, 10000) i")
+        .unwrap();
     let caller = Caller::new(database.url());
     let call = caller.try_call("analyze_table", json!({"table": "slow"}));
     assert!(tokio::time::timeout(Duration::from_millis(500), call).await.is_err());
@@ -337,6 +374,7 @@ async fn a_dropped_call_stops_its_statement() {
 
 #[tokio::test]
 async fn tables_of_the_system_are_refused() {
-    let refusal = Caller::new(SHOP.url()).refusal("analyze_table", json!({"table": "pg_catalog.pg_authid"})).await;
+    let refusal =
+        Caller::new(SHOP.url()).refusal("analyze_table", json!({"table": "pg_catalog.pg_authid"})).await;
     assert!(refusal.contains("table of the system"), "{refusal}");
 }

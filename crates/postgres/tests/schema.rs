@@ -26,7 +26,10 @@ async fn a_table_is_told_in_full() {
     let shop = Caller::new(SHOP.url());
     let orders = schema(&shop, "orders").await;
     let data = &orders.data;
-    assert_eq!((&data["table"], &data["schema"], &data["kind"]), (&json!("orders"), &json!("public"), &json!("table")));
+    assert_eq!(
+        (&data["table"], &data["schema"], &data["kind"]),
+        (&json!("orders"), &json!("public"), &json!("table"))
+    );
     assert_eq!(data["comment"], "One row for each order; its lines are in order_items.");
     let rows = SHOP.run("COPY (SELECT count(*) FROM orders) TO STDOUT").unwrap();
     assert_eq!(data["row_estimate"].to_string(), rows.trim());
@@ -63,7 +66,11 @@ async fn a_table_is_told_in_full() {
     assert_eq!(open["comment"], "For the warehouse, which asks for open orders all day.");
     assert!(open["definition"].as_str().unwrap().contains("WHERE (status = ANY"), "{open}");
 
-    assert!(orders.text.starts_with("Schema for table 'orders':\n--------------------------------------------------\n"));
+    assert!(
+        orders
+            .text
+            .starts_with("Schema for table 'orders':\n--------------------------------------------------\n")
+    );
     for line in [
         "  id (bigint) NOT NULL GENERATED ALWAYS AS IDENTITY\n",
         "  customer_id (bigint) NOT NULL\n",
@@ -84,10 +91,17 @@ async fn generated_columns_domains_and_unique_constraints() {
     assert_eq!(name.get("default"), None);
     let email = column(&customers, "email");
     assert_eq!((&email["type"], &email["base_type"]), (&json!("email_address"), &json!("text")));
-    assert_eq!(customers.data["unique_constraints"], json!([{"name": "customers_email_key", "columns": ["email"]}]));
+    assert_eq!(
+        customers.data["unique_constraints"],
+        json!([{"name": "customers_email_key", "columns": ["email"]}])
+    );
     assert_eq!(customers.data["foreign_keys"][0]["references_table"], "customers");
-    let near: Vec<&str> =
-        customers.data["referenced_by"].as_array().unwrap().iter().map(|key| key["table"].as_str().unwrap()).collect();
+    let near: Vec<&str> = customers.data["referenced_by"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key["table"].as_str().unwrap())
+        .collect();
     assert_eq!(near, ["customers", "events", "orders"]);
 }
 
@@ -99,7 +113,10 @@ async fn partitions_and_views() {
     assert_eq!((&parts["key"], &parts["count"]), (&json!("RANGE (occurred_at)"), &json!(7)));
     assert_eq!(parts["partitions"][6], json!({"name": "events_default", "bounds": "DEFAULT"}));
     let rows = SHOP.run("COPY (SELECT count(*) FROM events) TO STDOUT").unwrap();
-    assert_eq!((&events.data["kind"], events.data["row_estimate"].to_string()), (&json!("partitioned_table"), rows.trim().to_owned()));
+    assert_eq!(
+        (&events.data["kind"], events.data["row_estimate"].to_string()),
+        (&json!("partitioned_table"), rows.trim().to_owned())
+    );
     assert!(events.data["total_bytes"].as_u64().unwrap() > 1_000_000);
 
     let part = schema(&shop, "events_2025_03").await;
@@ -160,7 +177,10 @@ async fn names_are_found_as_postgresql_finds_them() {
     assert_eq!(schema(&caller, "select").await.data["table"], r#""select""#);
 
     let twice = caller.refusal("get_table_schema", json!({"table": "twoways"})).await;
-    assert!(twice.contains(r#"put the one you mean in quotes: "#) && twice.contains(r#""twoWays""#), "{twice}");
+    assert!(
+        twice.contains(r#"put the one you mean in quotes: "#) && twice.contains(r#""twoWays""#),
+        "{twice}"
+    );
     let case = caller.refusal("get_table_schema", json!({"table": r#""MIXEDCASE""#})).await;
     assert!(case.contains(r#""MixedCase""#), "{case}");
     for unknown in ["seq", "idx", "nothing.orders", "'; DROP TABLE orders; --", "\"", "."] {
@@ -192,7 +212,8 @@ async fn callers_see_what_they_may_read() {
     for hidden in ["secret", "child"] {
         assert!(!all.contains(hidden), "{hidden} in {all}");
     }
-    let names: Vec<&str> = part.data["columns"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        part.data["columns"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["id", "shown", "s", "derived"]);
     assert_eq!(part.data["indexes"].as_array().unwrap().len(), 2);
     for table in ["secrets", "closed.t", "child"] {

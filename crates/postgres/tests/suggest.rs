@@ -23,7 +23,12 @@ fn statements(answer: &Answer) -> Vec<(String, String)> {
 fn statement(answer: &Answer, title: &str) -> String {
     let all = statements(answer);
     let found = all.iter().find(|(known, _)| known == title);
-    found.unwrap_or_else(|| panic!("no `{title}` in {:?}", all.iter().map(|(title, _)| title).collect::<Vec<_>>())).1.clone()
+    found
+        .unwrap_or_else(|| {
+            panic!("no `{title}` in {:?}", all.iter().map(|(title, _)| title).collect::<Vec<_>>())
+        })
+        .1
+        .clone()
 }
 
 /// Runs all statements that need no parameters, and tells how many.
@@ -55,30 +60,45 @@ async fn suggestions_come_from_the_table() {
     let overview = shop.call("suggest_queries", json!({"table": "orders"})).await;
     assert!(overview.text.starts_with("Suggested overview queries for orders:\n\n1. "), "{}", overview.text);
     assert_eq!(statement(&overview, "Number of rows"), "SELECT count(*) AS row_count\nFROM orders");
-    assert_eq!(statement(&overview, "The latest rows"), "SELECT *\nFROM orders\nORDER BY placed_at DESC\nLIMIT 5");
+    assert_eq!(
+        statement(&overview, "The latest rows"),
+        "SELECT *\nFROM orders\nORDER BY placed_at DESC\nLIMIT 5"
+    );
     assert_eq!(statement(&overview, "One row by its key"), "SELECT *\nFROM orders\nWHERE id = $1");
-    let lookup = overview.data["suggestions"].as_array().unwrap().iter().find(|s| s["title"] == "One row by its key");
+    let lookup =
+        overview.data["suggestions"].as_array().unwrap().iter().find(|s| s["title"] == "One row by its key");
     assert_eq!(lookup.unwrap()["params"], json!(["int8"]));
 
-    let analysis = shop.call("suggest_queries", json!({"table": "orders", "analysis_type": "analysis"})).await;
+    let analysis =
+        shop.call("suggest_queries", json!({"table": "orders", "analysis_type": "analysis"})).await;
     assert!(statement(&analysis, "By month").contains("date_trunc('month', placed_at) AS month"));
     assert!(statement(&analysis, "By status").contains("GROUP BY status"));
     assert!(statement(&analysis, "By payment_method").contains("GROUP BY payment_method"));
     assert!(statement(&analysis, "The numbers in shipping_cost").contains("percentile_cont(0.5)"));
 
-    let quality = shop.call("suggest_queries", json!({"table": "customers", "analysis_type": "quality"})).await;
+    let quality =
+        shop.call("suggest_queries", json!({"table": "customers", "analysis_type": "quality"})).await;
     assert!(statement(&quality, "Missing values").contains("count(*) - count(phone) AS phone_nulls"));
-    assert!(statement(&quality, "Rows whose referred_by does not exist").contains("NOT EXISTS (SELECT FROM customers AS p WHERE p.id = t.referred_by)"));
+    assert!(
+        statement(&quality, "Rows whose referred_by does not exist")
+            .contains("NOT EXISTS (SELECT FROM customers AS p WHERE p.id = t.referred_by)")
+    );
     assert!(statement(&quality, "How fresh the data is").contains("CURRENT_TIMESTAMP - max(created_at)"));
-    assert!(statement(&quality, "Values of email that differ in case or spaces alone").contains("lower(btrim(email::text))"));
+    assert!(
+        statement(&quality, "Values of email that differ in case or spaces alone")
+            .contains("lower(btrim(email::text))")
+    );
     assert!(statement(&quality, "Duplicates of phone").contains("HAVING count(*) > 1"));
 
-    let items = shop.call("suggest_queries", json!({"table": "order_items", "analysis_type": "relationships"})).await;
+    let items =
+        shop.call("suggest_queries", json!({"table": "order_items", "analysis_type": "relationships"})).await;
     assert!(statement(&items, "Rows by products").contains("JOIN products AS p ON t.product_id = p.id"));
     assert!(statement(&items, "Rows by products").contains("p.name"));
-    let outliers = shop.call("suggest_queries", json!({"table": "order_items", "analysis_type": "quality"})).await;
+    let outliers =
+        shop.call("suggest_queries", json!({"table": "order_items", "analysis_type": "quality"})).await;
     assert!(statement(&outliers, "Outliers of line_total").contains("percentile_cont(0.75)"));
-    let categories = shop.call("suggest_queries", json!({"table": "categories", "analysis_type": "relationships"})).await;
+    let categories =
+        shop.call("suggest_queries", json!({"table": "categories", "analysis_type": "relationships"})).await;
     assert!(statement(&categories, "Levels along parent_id").contains("WITH RECURSIVE"));
     assert!(statement(&categories, "Rows without any products").contains("c.category_id = t.id"));
 }
@@ -132,7 +152,9 @@ async fn what_does_not_prepare_or_is_refused_is_dropped() {
     let caller = Caller::with(config);
     for kind in TYPES {
         let answer = caller.call("suggest_queries", json!({"table": "people", "analysis_type": kind})).await;
-        assert!(!answer.text.contains("secret") && !answer.text.contains('*') || answer.text.contains("count(*)"));
+        assert!(
+            !answer.text.contains("secret") && !answer.text.contains('*') || answer.text.contains("count(*)")
+        );
         for (title, sql) in statements(&answer) {
             assert!(!sql.contains("SELECT *"), "{title}: {sql}");
             if !sql.contains("$1") {
@@ -145,7 +167,9 @@ async fn what_does_not_prepare_or_is_refused_is_dropped() {
 
 #[tokio::test]
 async fn an_unknown_analysis_type_lists_the_types() {
-    let refusal = Caller::new(SHOP.url()).refusal("suggest_queries", json!({"table": "orders", "analysis_type": "magic"})).await;
+    let refusal = Caller::new(SHOP.url())
+        .refusal("suggest_queries", json!({"table": "orders", "analysis_type": "magic"}))
+        .await;
     for kind in TYPES {
         assert!(refusal.contains(kind), "{refusal}");
     }

@@ -2,10 +2,10 @@
 #![allow(dead_code, unreachable_pub)]
 
 use serde_json::{Value, json};
+use tower::ServiceExt;
 use towline_core::protocol::ProtocolVersion;
 use towline_core::{Error, Notifier, Request, Router, Server};
 use towline_postgres::{DatabaseConfig, Pool, tools};
-use tower::ServiceExt;
 
 pub struct Caller {
     server: Server,

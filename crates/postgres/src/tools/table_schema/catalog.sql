@@ -5,18 +5,23 @@ self AS (
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = $1::oid
 ),
--- The relations whose names this answer may hold, with what decides on it.
+-- The relations whose names this answer may hold, with what decides on it. Found first and one by
+-- one, so that a database with many relations is not read as a whole.
+found (oid) AS MATERIALIZED (
+    SELECT $1::oid
+    UNION SELECT k.confrelid FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = $1::oid AND k.contype = 'f'
+    UNION SELECT k.conrelid FROM pg_catalog.pg_constraint AS k WHERE k.confrelid = $1::oid AND k.contype = 'f'
+    UNION SELECT i.inhparent FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = $1::oid
+    UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = $1::oid
+    UNION SELECT d.refobjid
+    FROM pg_catalog.pg_rewrite AS w JOIN pg_catalog.pg_depend AS d ON d.objid = w.oid
+    WHERE w.ev_class = $1::oid AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+      AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+),
 near AS (
     SELECT c.oid, c.relname, n.nspname, c.relnamespace
-    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.oid = $1::oid
-       OR c.oid IN (SELECT k.confrelid FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = $1::oid AND k.contype = 'f')
-       OR c.oid IN (SELECT k.conrelid FROM pg_catalog.pg_constraint AS k WHERE k.confrelid = $1::oid AND k.contype = 'f')
-       OR c.oid IN (SELECT i.inhparent FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = $1::oid)
-       OR c.oid IN (SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = $1::oid)
-       OR c.oid IN (SELECT d.refobjid FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid
-                    WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                      AND w.ev_class = $1::oid)
+    FROM found JOIN pg_catalog.pg_class AS c ON c.oid = found.oid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 ),
 -- A column hidden in a table is hidden in its partitions.
 named AS (
@@ -142,7 +147,7 @@ leaves AS (
                     pg_catalog.pg_stat_get_last_autoanalyze_time(c.oid)) AS analyzed_at
     FROM pg_catalog.pg_class AS c
     WHERE c.relkind IN ('r', 'm', 'f')
-      AND (c.oid = $1::oid OR c.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree($1::oid::pg_catalog.regclass) AS t))
+      AND c.oid = ANY (ARRAY(SELECT t.relid::oid FROM pg_catalog.pg_partition_tree($1::oid::pg_catalog.regclass) AS t) || $1::oid)
 ),
 size AS (
     SELECT CASE WHEN pg_catalog.count(*) = 0 OR pg_catalog.bool_or(l.reltuples < 0) THEN NULL
