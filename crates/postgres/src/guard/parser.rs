@@ -15,7 +15,7 @@ use pg_query::protobuf::ParseResult;
 
 /// Enough for the deepest tree that the C library gives out, which is 10,000 messages, when
 /// nothing is optimised. Only what is used is ever backed by memory.
-const STACK_BYTES: usize = 512 * 1024 * 1024;
+const STACK_BYTES: usize = 256 * 1024 * 1024;
 
 type Job = Box<dyn FnOnce() + Send>;
 

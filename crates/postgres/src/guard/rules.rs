@@ -109,19 +109,20 @@ impl Rules {
 
     /// Judges an operator. Those of `pg_catalog` are all harmless.
     pub(super) fn operator(&self, schema: Option<&str>, name: &str) -> Judgement {
-        let Some(catalog) = &self.catalog else {
-            return match schema {
-                None | Some("pg_catalog") => Judgement::Allowed { varies: false },
-                Some(_) => Judgement::Unknown,
-            };
-        };
-        self.objects(catalog.operators(name), schema)
+        let known = self.catalog.as_ref().map_or(&[][..], |catalog| catalog.operators(name));
+        match self.objects(known, schema) {
+            // Unqualified and unknown can only be built in, or nothing.
+            Judgement::Unknown if matches!(schema, None | Some("pg_catalog")) => {
+                Judgement::Allowed { varies: false }
+            }
+            judgement => judgement,
+        }
     }
 
     /// Judges the casts to a type that are functions.
     pub(super) fn cast(&self, schema: Option<&str>, name: &str) -> Judgement {
-        let Some(catalog) = &self.catalog else { return Judgement::Allowed { varies: false } };
-        self.objects(catalog.casts(name), schema)
+        let known = self.catalog.as_ref().map_or(&[][..], |catalog| catalog.casts(name));
+        self.objects(known, schema)
     }
 
     /// Whether a keyword that newer servers read as syntax names a bad function on older ones.
@@ -132,19 +133,24 @@ impl Rules {
         }
     }
 
+    /// Judges what is not called by its own name, so by all that it may mean.
     fn objects(&self, routines: &[Routine], schema: Option<&str>) -> Judgement {
+        let mut judgement = Judgement::Unknown;
         for routine in routines {
-            if schema.is_some_and(|schema| *routine.schema != *schema)
-                || (schema.is_none() && !self.in_path(&routine.schema))
-                || (*routine.schema == *"pg_catalog" && routine.language == Language::Native)
-            {
+            let here = match schema {
+                Some(schema) => *routine.schema == *schema,
+                None => self.in_path(&routine.schema),
+            };
+            if !here {
                 continue;
             }
-            if let Err(why) = self.routine(routine, "") {
+            let builtin = *routine.schema == *"pg_catalog" && routine.language == Language::Native;
+            if !builtin && let Err(why) = self.routine(routine, "") {
                 return Judgement::Refused(why);
             }
+            judgement = Judgement::Allowed { varies: false };
         }
-        Judgement::Allowed { varies: false }
+        judgement
     }
 
     fn builtin_function(&self, name: &str, arguments: usize) -> Judgement {

@@ -6,6 +6,8 @@ pub const ATTACKS: &str = include_str!("attacks.txt");
 pub const SCHEMA: &str = include_str!("schema.sql");
 
 pub struct Case {
+    /// The heading that it stands under.
+    pub section: &'static str,
     pub name: &'static str,
     pub sql: String,
     tag: &'static str,
@@ -23,15 +25,19 @@ impl Case {
 }
 
 pub fn cases(text: &'static str) -> Vec<Case> {
-    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|line| {
-            let (name, sql) = line.split_once(": ").unwrap();
-            let (name, tag) = match name.split_once('[') {
-                Some((name, tag)) => (name, tag.trim_end_matches(']')),
-                None => (name, ""),
-            };
-            Case { name, sql: sql.replace('↵', "\n"), tag }
-        })
-        .collect()
+    let mut section = "";
+    let mut cases = Vec::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        if line.starts_with('#') {
+            section = line.trim_start_matches(['#', ' ']);
+            continue;
+        }
+        let (name, sql) = line.split_once(": ").unwrap();
+        let (name, tag) = match name.split_once('[') {
+            Some((name, tag)) => (name, tag.trim_end_matches(']')),
+            None => (name, ""),
+        };
+        cases.push(Case { section, name, sql: sql.replace('↵', "\n"), tag });
+    }
+    cases
 }
