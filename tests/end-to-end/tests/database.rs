@@ -209,7 +209,7 @@ fn active(database: &Database) -> u32 {
 
 async fn until(mut holds: impl FnMut() -> bool) -> bool {
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(30) {
+    while started.elapsed() < Duration::from_secs(60) {
         if holds() {
             return true;
         }
