@@ -10,7 +10,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::StatusCode;
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use towline_core::{Error, ErrorKind};
 
 use super::refusal::Refusal;
@@ -23,9 +23,31 @@ pin_project! {
         first: Bytes,
         rest: BytesMut,
         max: usize,
-        timeout: Duration,
-        // Only for a body that is not there at once.
-        deadline: Option<Pin<Box<Sleep>>>,
+        deadline: Deadline,
+    }
+}
+
+/// How long a body may take. The clock runs from when the body turns out not to be there at once.
+#[derive(Debug)]
+pub(super) enum Deadline {
+    /// By a timer.
+    Timer(Duration, Option<Pin<Box<Sleep>>>),
+    /// By looking at the clock whenever the body is polled: where that happens from time to time, a timer per request
+    /// is saved.
+    Polled(Duration, Option<Instant>),
+}
+
+impl Deadline {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Timer(timeout, timer) => {
+                timer.get_or_insert_with(|| Box::pin(sleep(*timeout))).as_mut().poll(cx)
+            }
+            Self::Polled(timeout, start) => {
+                let start = start.get_or_insert_with(Instant::now);
+                if start.elapsed() < *timeout { Poll::Pending } else { Poll::Ready(()) }
+            }
+        }
     }
 }
 
@@ -35,11 +57,11 @@ impl<B: Body> Collect<B> {
     /// # Errors
     ///
     /// When the body says already that it is too large.
-    pub(super) fn new(body: B, max: usize, timeout: Duration) -> Result<Self, Refusal> {
+    pub(super) fn new(body: B, max: usize, deadline: Deadline) -> Result<Self, Refusal> {
         if body.size_hint().lower() > max as u64 {
             return Err(too_large(max));
         }
-        Ok(Self { body, first: Bytes::new(), rest: BytesMut::new(), max, timeout, deadline: None })
+        Ok(Self { body, first: Bytes::new(), rest: BytesMut::new(), max, deadline })
     }
 }
 
@@ -54,8 +76,7 @@ where
         let mut this = self.project();
         loop {
             let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
-                let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep(*this.timeout)));
-                ready!(deadline.as_mut().poll(cx));
+                ready!(this.deadline.poll(cx));
                 return Poll::Ready(Err(Refusal::new(
                     StatusCode::REQUEST_TIMEOUT,
                     "the body did not come in time",

@@ -17,8 +17,8 @@ use towline_core::Serve;
 
 use super::future::ResponseFuture;
 use super::respond::ResponseBody;
-use super::service::HttpService;
-use super::watch::{Activity, Timeouts, Verdict, Watch, Watched};
+use super::service::{Connection, HttpService};
+use super::watch::{Timeouts, Verdict, Watch, Watched};
 
 /// The address from which a request came, in its context's extensions. Behind a proxy it is the proxy's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,14 +43,14 @@ pub(super) async fn serve<S: Serve>(
     stream: TcpStream,
     builder: Arc<auto::Builder<TokioExecutor>>,
     service: HttpService<S>,
-    activity: Arc<Activity>,
+    Connection { activity, tick: period }: Connection,
     timeouts: Timeouts,
     stop: Arc<Stop>,
 ) {
     let stream = Watched { inner: stream, activity: Arc::clone(&activity) };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), Requests(service)));
-    let mut watch = Watch::new(timeouts);
-    let mut tick = pin!(sleep(timeouts.tick()));
+    let mut watch = Watch::new(timeouts, period);
+    let mut tick = pin!(sleep(period));
     let mut closing = false;
     let ended = poll_fn(|cx| {
         stop.waker.register(cx.waker());
@@ -62,7 +62,7 @@ pub(super) async fn serve<S: Serve>(
             return Poll::Ready(result);
         }
         while tick.as_mut().poll(cx).is_ready() {
-            tick.as_mut().reset(Instant::now() + timeouts.tick());
+            tick.as_mut().reset(Instant::now() + period);
             match watch.look(&activity) {
                 Verdict::Fine => {}
                 Verdict::Idle if !closing => {

@@ -17,8 +17,8 @@ use tokio::time::{sleep, timeout};
 use towline_core::{Extensions, Serve};
 
 use super::connection::{self, ClientAddr, Stop};
-use super::service::HttpService;
-use super::watch::{Activity, Timeouts};
+use super::service::{Connection, HttpService};
+use super::watch::Timeouts;
 use crate::shutdown_signal;
 
 /// How many headers a request may have.
@@ -175,10 +175,12 @@ impl<S: Serve> HttpServer<S> {
         if !address.ip().is_unspecified() {
             service = service.allow_host(address.ip().into());
         }
+        let tick = self.timeouts.tick(service.longest_body());
         let mut connections = Connections {
             service,
             builder: Arc::new(builder(self.max_head)),
             timeouts: self.timeouts,
+            tick,
             slots: Arc::new(Semaphore::new(self.max_connections.get().min(Semaphore::MAX_PERMITS))),
             stops: Arc::default(),
             tasks: JoinSet::new(),
@@ -211,6 +213,7 @@ struct Connections<S> {
     service: HttpService<S>,
     builder: Arc<auto::Builder<TokioExecutor>>,
     timeouts: Timeouts,
+    tick: Duration,
     slots: Arc<Semaphore>,
     stops: Arc<Mutex<HashMap<u64, Arc<Stop>>>>,
     tasks: JoinSet<()>,
@@ -246,14 +249,15 @@ impl<S: Serve> Connections<S> {
         };
         // Answers are written in one go, so waiting for more only delays them.
         let _ = stream.set_nodelay(true);
-        let (activity, stop) = (Arc::<Activity>::default(), Arc::<Stop>::default());
+        let connection = Connection { activity: Arc::default(), tick: self.tick };
+        let stop = Arc::<Stop>::default();
         let mut extensions = Extensions::default();
         extensions.insert(address);
-        let service = self.service.for_connection(extensions, Arc::clone(&activity));
+        let service = self.service.for_connection(extensions, connection.clone());
         lock(&self.stops).insert(number, Arc::clone(&stop));
         let (builder, timeouts, stops) = (Arc::clone(&self.builder), self.timeouts, Arc::clone(&self.stops));
         self.tasks.spawn(async move {
-            connection::serve(stream, builder, service, activity, timeouts, stop).await;
+            connection::serve(stream, builder, service, connection, timeouts, stop).await;
             lock(&stops).remove(&number);
             drop(slot);
         });

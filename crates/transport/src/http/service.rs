@@ -8,14 +8,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Buf;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use tower::Service;
 use towline_core::codec::Limits;
 use towline_core::{BoxError, Error, ErrorKind, Extensions, Serve};
 
 use super::allow::{Allowed, Host, Origin};
-use super::body::Collect;
+use super::body::{Collect, Deadline};
 use super::future::ResponseFuture;
 use super::head::{self, Head};
 use super::in_flight::{Bound, InFlight};
@@ -54,7 +54,15 @@ pub struct HttpService<S> {
     server: S,
     options: Arc<Options>,
     extensions: Extensions,
-    activity: Option<Arc<Activity>>,
+    connection: Option<Connection>,
+}
+
+/// The connection of an [`HttpServer`](super::HttpServer) from which requests come.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    pub(super) activity: Arc<Activity>,
+    /// How often everything that runs on it is polled, whatever happens.
+    pub(super) tick: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -86,7 +94,7 @@ impl<S> HttpService<S> {
             keep_alive: Duration::from_secs(15),
             in_flight: Bound::new(1024),
         };
-        Self { server, options: Arc::new(options), extensions: Extensions::default(), activity: None }
+        Self { server, options: Arc::new(options), extensions: Extensions::default(), connection: None }
     }
 
     /// Lets requests through that are addressed to this name.
@@ -151,11 +159,11 @@ impl<S> HttpService<S> {
     }
 
     /// The same service, for the requests of one connection.
-    pub(super) fn for_connection(&self, extensions: Extensions, activity: Arc<Activity>) -> Self
+    pub(super) fn for_connection(&self, extensions: Extensions, connection: Connection) -> Self
     where
         S: Clone,
     {
-        Self { extensions, activity: Some(activity), ..self.clone() }
+        Self { extensions, connection: Some(connection), ..self.clone() }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
@@ -171,7 +179,8 @@ impl<S: Serve> HttpService<S> {
         B: Body,
         B::Error: Into<BoxError>,
     {
-        let requested = self.activity.as_ref().map(|activity| activity.request(request.version()));
+        let note = |connection: &Connection| connection.activity.request(request.version());
+        let requested = self.connection.as_ref().map(note);
         match self.admit(request) {
             Ok((head, extensions, body, in_flight)) => {
                 let server = self.server.clone();
@@ -199,7 +208,7 @@ impl<S: Serve> HttpService<S> {
                 .with_retry_after(Duration::from_secs(1));
             return Err(refused(Refusal::of(StatusCode::SERVICE_UNAVAILABLE, error)));
         };
-        let body = Collect::new(body, options.max_body, options.body_timeout).map_err(refused)?;
+        let body = Collect::new(body, options.max_body, self.deadline(parts.version)).map_err(refused)?;
         let mut extensions = self.extensions.clone();
         if !parts.extensions.is_empty()
             && let Some(own) = parts.extensions.remove::<Extensions>()
@@ -207,6 +216,24 @@ impl<S: Serve> HttpService<S> {
             extensions.extend(own);
         }
         Ok((head, extensions, body, in_flight))
+    }
+}
+
+impl<S> HttpService<S> {
+    /// How long a body may take. On a connection of HTTP/1.1 the request's future is polled with every tick.
+    fn deadline(&self, version: Version) -> Deadline {
+        let timeout = self.options.body_timeout;
+        match &self.connection {
+            Some(connection) if version < Version::HTTP_2 => {
+                Deadline::Polled(timeout.saturating_sub(connection.tick), None)
+            }
+            _ => Deadline::Timer(timeout, None),
+        }
+    }
+
+    /// How long a body may take at most.
+    pub(super) fn longest_body(&self) -> Duration {
+        self.options.body_timeout
     }
 }
 

@@ -24,9 +24,9 @@ pub(super) struct Timeouts {
 }
 
 impl Timeouts {
-    /// How often to look. The shortest time is cut into five, so that it is met to within a fifth.
-    pub(super) fn tick(&self) -> Duration {
-        (self.header.min(self.idle).min(self.write) / 5).max(Duration::from_millis(1))
+    /// How often to look. The shortest time, `also` among them, is cut into five, so that each is met to within a fifth.
+    pub(super) fn tick(&self, also: Duration) -> Duration {
+        (self.header.min(self.idle).min(self.write).min(also) / 5).max(Duration::from_millis(1))
     }
 }
 
@@ -88,8 +88,7 @@ pub(super) enum Verdict {
 }
 
 impl Watch {
-    pub(super) fn new(timeouts: Timeouts) -> Self {
-        let tick = timeouts.tick();
+    pub(super) fn new(timeouts: Timeouts, tick: Duration) -> Self {
         Self { timeouts, tick, requests: 0, writes: 0, waited: Duration::ZERO, blocked: Duration::ZERO }
     }
 
