@@ -157,12 +157,12 @@ pub fn cargo_build(package: &str) -> PathBuf {
     let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
-    let executables = messages.lines().filter_map(|line| {
+    let mut executables = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let is_ours = message["target"]["name"] == package;
         Some(message["executable"].as_str().filter(|_| is_ours)?.into())
     });
-    executables.last().unwrap_or_else(|| panic!("{package} has no binary of its name"))
+    executables.next_back().unwrap_or_else(|| panic!("{package} has no binary of its name"))
 }
 
 fn free_address() -> SocketAddr {

@@ -52,7 +52,7 @@ fn refusal(text: &'static [&'static str]) -> Expected {
     Expected { is_error: true, text, data: |data| data.is_null() }
 }
 
-fn query(sql: &str, params: Value) -> Step {
+fn query(sql: &str, params: &Value) -> Step {
     Step::call("execute_query", json!({"query": sql, "params": params}))
 }
 
@@ -79,11 +79,11 @@ fn questions() -> Vec<(Step, Expected)> {
         ),
         (Step::call("get_table_schema", json!({"table": "order"})), refusal(&["order", "orders"])),
         (
-            query("SELECT count(*) FROM orders WHERE status::text = $1", json!(["shipped"])),
+            query("SELECT count(*) FROM orders WHERE status::text = $1", &json!(["shipped"])),
             answer(&["count"], |data| data["rows"][0][0].as_u64().is_some_and(|count| count > 0)),
         ),
         (
-            query(exact, json!(["9223372036854775807"])),
+            query(exact, &json!(["9223372036854775807"])),
             answer(&["9223372036854775807", "12345678901234567890.10"], |data| {
                 data["rows"]
                     == json!([[
@@ -96,13 +96,16 @@ fn questions() -> Vec<(Step, Expected)> {
             Step::call("execute_query", json!({"query": "SELECT id FROM events", "limit": 5})),
             answer(&[], |data| data["row_count"] == 5 && !data["truncated"].is_null()),
         ),
-        (query("DELETE FROM events", json!([])), refusal(&["DELETE"])),
-        (query("SELECT pg_sleep(60)", json!([])), refusal(&["pg_sleep"])),
-        (query("SELECT pg_read_file('/etc/passwd')", json!([])), refusal(&["pg_read_file"])),
-        (query("SELECT 1; SELECT 2", json!([])), refusal(&["one"])),
-        (query("SELECT custmer_id FROM orders", json!([])), refusal(&["42703", "custmer_id", "customer_id"])),
-        (query("SELECT * FROM order_item", json!([])), refusal(&["42P01", "order_item"])),
-        (query("SELECT 1 WHERE 1 = $1", json!([])), refusal(&["parameter"])),
+        (query("DELETE FROM events", &json!([])), refusal(&["DELETE"])),
+        (query("SELECT pg_sleep(60)", &json!([])), refusal(&["pg_sleep"])),
+        (query("SELECT pg_read_file('/etc/passwd')", &json!([])), refusal(&["pg_read_file"])),
+        (query("SELECT 1; SELECT 2", &json!([])), refusal(&["one"])),
+        (
+            query("SELECT custmer_id FROM orders", &json!([])),
+            refusal(&["42703", "custmer_id", "customer_id"]),
+        ),
+        (query("SELECT * FROM order_item", &json!([])), refusal(&["42P01", "order_item"])),
+        (query("SELECT 1 WHERE 1 = $1", &json!([])), refusal(&["parameter"])),
         (Step::call("execute_query", json!({"sql": "SELECT 1"})), refusal(&["query"])),
         (Step::call("execute_query", json!({"query": "SELECT 1", "limit": 0})), refusal(&["limit", "1"])),
         (
@@ -125,7 +128,7 @@ fn questions() -> Vec<(Step, Expected)> {
         (Step::call("server_info", json!({})), answer(&["database-server"], |data| data["tools_count"] == 7)),
         // Nothing of all that has changed anything.
         (
-            query("SELECT count(*) > 1000 FROM events", json!([])),
+            query("SELECT count(*) > 1000 FROM events", &json!([])),
             answer(&["true"], |data| data["rows"] == json!([[true]])),
         ),
     ]
@@ -189,7 +192,7 @@ async fn give_up(client: Client, era: Era, wire: Wire) {
     let setup = config.set_up(wire).await;
     let endless = "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
     // Long enough for the statement to be seen on a busy machine.
-    let calls = vec![query(endless, json!([])).cancelled_after(5.0), query("SELECT 7", json!([]))];
+    let calls = vec![query(endless, &json!([])).cancelled_after(5.0), query("SELECT 7", &json!([]))];
     let plan = Plan::new(era, setup.target(), calls);
     let asking = tokio::spawn(async move { client.carry_out(&plan).await });
 
@@ -227,7 +230,7 @@ async fn a_database_that_is_down_at_first_is_used_once_it_is_up() {
     let stderr = setup.process().expect("the server runs").stderr();
     assert!(stderr.contains("not reachable") && !stderr.contains(&config.password()), "{stderr}");
 
-    let calls = vec![Step::call("health_check", json!({})), query("SELECT 7", json!([]))];
+    let calls = vec![Step::call("health_check", json!({})), query("SELECT 7", &json!([]))];
     let plan = Plan::new(Era::Modern, setup.target(), calls);
     let report = Client::Rmcp.carry_out(&plan).await;
     let health = report.calls[0].structured.clone().expect("health is data");

@@ -86,7 +86,7 @@ async fn try_everything(client: Client, era: Era, wire: Wire) {
 
     check_identity(&report, era);
     for ((step, expected), outcome) in cases.iter().zip(&report.calls) {
-        check(&step.tool, outcome, expected);
+        check(step.tool, outcome, expected);
     }
     check_content(&plan, &report);
     check_notifications(&plan, &report, era);
