@@ -297,5 +297,6 @@ pub(crate) fn is_lost(error: &tokio_postgres::Error) -> bool {
     if let Some(code) = error.code() {
         return matches!(code.code(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04");
     }
-    error.is_closed() || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+    error.is_closed()
+        || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }

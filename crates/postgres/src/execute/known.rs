@@ -97,7 +97,7 @@ impl Call<'_> {
         let (fetched, cleaning) = match try_join(begun, run).await {
             Ok(((), sent)) => sent,
             // With the session's end on its way behind an error in the settings, there is no telling.
-            Err((outcome, _)) => return Some((outcome, End::Broken)),
+            Err(failed) => return Some((failed.0, End::Broken)),
         };
         let Ok(cleaning) = cleaning else { return Some(self.failed_to_clean()) };
 

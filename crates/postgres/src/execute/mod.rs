@@ -140,7 +140,7 @@ impl Call<'_> {
         }
         let mut prepared = match within(deadline, self.prepare()).await {
             Some(Ok(prepared)) => prepared,
-            Some(Err(outcome)) => return outcome,
+            Some(Err(outcome)) => return *outcome,
             None => return self.too_late(),
         };
         for column in as_text {
@@ -169,16 +169,16 @@ impl Call<'_> {
     }
 
     /// The first round trip. Its first statement also proves that the connection is alive.
-    async fn prepare(&self) -> Result<Prepared, Outcome> {
+    async fn prepare(&self) -> Result<Prepared, Box<Outcome>> {
         let client = self.lease.client();
         let alive = Duration::from_millis(self.pool.config().recycle_timeout_ms);
         let begin = begin(&self.pool.inner().settings, self.limits);
         // Both are sent at once.
         let begun = async { self.begun(timeout(alive, client.batch_execute(&begin)).await) };
-        let prepare = async { client.prepare(self.sql).await.map_err(|error| self.failed(error)) };
+        let prepare = async { client.prepare(self.sql).await.map_err(|error| Box::new(self.failed(error))) };
         let ((), statement) = try_join(begun, prepare).await?;
         let params = encode::params(self.params, statement.params())
-            .map_err(|error| (Err(Failure::Error(error)), End::Open))?;
+            .map_err(|error| Box::new((Err(Failure::Error(error)), End::Open)))?;
         let columns = statement.columns();
         Ok(Prepared {
             columns: columns.iter().map(ColumnInfo::of).collect(),
@@ -189,19 +189,16 @@ impl Call<'_> {
     }
 
     /// Judges how the transaction began.
-    fn begun(&self, begun: Result<PostgresResult<()>, Elapsed>) -> Result<(), Outcome> {
-        match begun {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
-                let lost = is_lost(&error);
-                let error = settings_error(error, self.pool.name());
-                Err(match lost {
-                    true => (Err(Failure::Dead(error)), End::Broken),
-                    false => (Err(Failure::Error(error)), End::Open),
-                })
+    fn begun(&self, begun: Result<PostgresResult<()>, Elapsed>) -> Result<(), Box<Outcome>> {
+        let (failure, end) = match begun {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) if is_lost(&error) => {
+                (Failure::Dead(settings_error(error, self.pool.name())), End::Broken)
             }
-            Err(_) => Err((Err(Failure::Dead(self.pool.silent())), End::Broken)),
-        }
+            Ok(Err(error)) => (Failure::Error(settings_error(error, self.pool.name())), End::Open),
+            Err(_) => (Failure::Dead(self.pool.silent()), End::Broken),
+        };
+        Err(Box::new((Err(failure), end)))
     }
 
     /// The second round trip. A result that may be large takes one for each slice.
