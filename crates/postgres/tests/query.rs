@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use caller::Caller;
+use futures_util::future::Either;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use towline_core::health::Health;
@@ -296,7 +297,7 @@ async fn callers_that_ask_for_the_same_at_once_share_one_statement() {
     database
         .run(
             "CREATE TABLE t AS SELECT 1 AS n; CREATE FUNCTION slow() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
-             BEGIN PERFORM pg_sleep(0.3); RETURN 1; END $$",
+             BEGIN PERFORM pg_sleep(1); RETURN 1; END $$",
         )
         .unwrap();
     let mut config = DatabaseConfig::new(database.url());
@@ -305,19 +306,23 @@ async fn callers_that_ask_for_the_same_at_once_share_one_statement() {
     let server = Server::new(Router::new("test", "1").tools(tools([pool.clone()])));
     assert!(pool.check("SELECT n, public.slow() FROM t").await.unwrap().is_cacheable());
     let asked = (0..8).map(|_| ask(&server, "ann", "SELECT n, public.slow() FROM t"));
-    let url = database.url();
-    let most = async {
-        let watch = support::pool(url);
+    let watch = support::pool(database.url());
+    support::scalar(&watch, "SELECT 1").await;
+    let mut asked = std::pin::pin!(futures_util::future::join_all(asked));
+    let mut most = 0;
+    let replies = loop {
+        // How many run it now, until the answers are there.
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() \
                    AND query LIKE '%SELECT n, public.slow()%'";
-        let mut most = 0;
-        for _ in 0..20 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            most = most.max(support::scalar(&watch, sql).await.as_i64().unwrap());
+        let count = std::pin::pin!(support::scalar(&watch, sql));
+        match futures_util::future::select(asked, count).await {
+            Either::Left((replies, _)) => break replies,
+            Either::Right((count, unfinished)) => {
+                most = most.max(count.as_i64().unwrap());
+                asked = unfinished;
+            }
         }
-        most
     };
-    let (replies, most) = futures_util::future::join(futures_util::future::join_all(asked), most).await;
     for reply in replies {
         assert_eq!(reply["structuredContent"]["rows"], json!([[1, 1]]), "{reply}");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Pool;
+use super::{Pool, ReadOnly};
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::error::PostgresError;
 use crate::guard::{Catalog, CatalogRow, Checked, Guard, Policy, RefusalKind};
@@ -63,7 +63,13 @@ impl Checker {
         let mut limits = pool.limits();
         limits.statement_timeout = limits.statement_timeout.max(TIMEOUT);
         let session = pool.read_only(limits).await?;
-        let rows = session.rows(Catalog::QUERY, &[]).await;
+        let read = async {
+            if self.age().is_none() {
+                warn_of_power(pool.name(), &session).await?;
+            }
+            session.rows(Catalog::QUERY, &[]).await
+        };
+        let rows = read.await;
         session.finish().await;
         let rows = rows?;
         self.guard.set_catalog(Catalog::from_rows(rows.iter().map(|row| CatalogRow {
@@ -80,6 +86,33 @@ impl Checker {
         Ok(())
     }
 }
+
+/// Tells the operator of a role that could do more than read data: the guard is one line of defence,
+/// the role is the other.
+async fn warn_of_power(database: &str, session: &ReadOnly) -> Result<(), PostgresError> {
+    let powers = session.rows(POWERS, &[]).await?;
+    let powers: Vec<&str> = powers.iter().map(|row| row.get(0)).collect();
+    if !powers.is_empty() {
+        tracing::warn!(
+            database,
+            powers = powers.join(", "),
+            "the database's role can do more than read data: connect as one with few rights"
+        );
+    }
+    Ok(())
+}
+
+/// What the role may do that a reader of data need not.
+const POWERS: &str = "
+SELECT 'superuser' FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper
+UNION ALL
+SELECT 'replication' FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolreplication
+UNION ALL
+SELECT rolname::text FROM pg_catalog.pg_roles
+WHERE rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program',
+        'pg_write_all_data', 'pg_signal_backend', 'pg_maintain')
+    AND pg_catalog.pg_has_role(oid, 'USAGE')
+    AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)";
 
 impl Pool {
     /// Asks the guard whether a caller's statement may run on this database.
