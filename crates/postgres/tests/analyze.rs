@@ -361,10 +361,12 @@ async fn a_dropped_call_stops_its_statement() {
         .run("CREATE VIEW slow AS SELECT i, pg_sleep(0.01)::text AS s FROM generate_series(1, 10000) i")
         .unwrap();
     let caller = Caller::new(database.url());
-    let call = caller.try_call("analyze_table", json!({"table": "slow"}));
-    assert!(tokio::time::timeout(Duration::from_millis(500), call).await.is_err());
-    let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%slow%' \
-                   AND pid <> pg_backend_pid() AND datname = current_database()";
+    let mut call = Box::pin(caller.try_call("analyze_table", json!({"table": "slow"})));
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut call).await.is_err());
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' \
+                   AND application_name = 'towline' AND datname = current_database()";
+    assert_eq!(plain(&database, running), "1");
+    drop(call);
     let deadline = Instant::now() + Duration::from_secs(5);
     while plain(&database, running) != "0" {
         assert!(Instant::now() < deadline, "the statement still runs");

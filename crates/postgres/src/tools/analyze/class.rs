@@ -126,7 +126,7 @@ impl Class {
     }
 
     /// The number `x` as a value again, in PostgreSQL's text; NULL if the type does not reach so far.
-    pub(super) fn from_number(self, x: &str) -> String {
+    pub(super) fn number_as_value(self, x: &str) -> String {
         let within = |low: &str, high: &str, value: String| {
             format!("CASE WHEN {x} BETWEEN {low} AND {high} THEN ({value})::text END")
         };

@@ -358,9 +358,9 @@ fn first_half(
         _ => None,
     };
     if class == Class::Text {
-        analysis.length = lengths
+        analysis.length = lengths;
     } else {
-        analysis.bytes = lengths
+        analysis.bytes = lengths;
     }
     analysis.notes.extend(notes(class, measure));
     analysis

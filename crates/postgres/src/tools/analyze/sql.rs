@@ -198,7 +198,7 @@ pub(super) fn bounds(spans: &[(Class, &Span)]) -> Option<String> {
         .iter()
         .map(|(class, span)| {
             let x = span.bound("i");
-            let value = class.from_number(&x);
+            let value = class.number_as_value(&x);
             format!(
                 "ARRAY(SELECT {value} FROM pg_catalog.generate_series(0, {}) AS g (i) ORDER BY g.i)",
                 span.buckets()

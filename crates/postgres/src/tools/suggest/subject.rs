@@ -135,9 +135,13 @@ pub(super) fn alias(name: &str, suffix: &str) -> String {
 pub(super) fn label(table: &TableSchema) -> Option<&Column> {
     let said = ["full_name", "name", "title", "label", "email", "slug", "code", "sku"];
     let text = || table.columns.iter().filter(|column| is_text(column));
-    said.iter().find_map(|word| text().find(|column| column.name.to_lowercase() == *word)).or_else(|| {
-        said.iter().find_map(|word| text().find(|column| column.name.to_lowercase().contains(word)))
-    })
+    let part = |column: &&Column| {
+        let name = column.name.to_lowercase();
+        !column.nullable && ["name", "title", "label", "email"].iter().any(|word| name.contains(word))
+    };
+    said.iter()
+        .find_map(|word| text().find(|column| column.name.to_lowercase() == *word))
+        .or_else(|| text().find(part))
 }
 
 /// The name of the type, if it is one of PostgreSQL's own.
