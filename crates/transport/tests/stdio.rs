@@ -128,7 +128,7 @@ async fn a_tool_that_blocks_its_thread_stops_no_other() {
 }
 
 #[tokio::test]
-async fn at_the_bound_reading_stops() {
+async fn over_the_bound_requests_wait_and_then_are_refused() {
     let probe = Probe::default();
     let mut client = Client::new(server(&probe), options(3, 1000), ProtocolVersion::LATEST);
     for id in 0..6 {
@@ -142,6 +142,32 @@ async fn at_the_bound_reading_stops() {
     probe.until_started(4).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(probe.started(), 4);
+
+    for id in 6..8 {
+        client.send(&call(id, "wait", "{}", "")).await.unwrap();
+    }
+    let refused: Value = serde_json::from_str(&client.receive().await.unwrap().unwrap()).unwrap();
+    assert_eq!((&refused["id"], &refused["error"]["data"]["kind"]), (&json!(7), &json!("overloaded")));
+}
+
+#[tokio::test]
+async fn at_the_bound_a_cancellation_is_heard() {
+    let probe = Probe::default();
+    let mut client = Client::new(server(&probe), options(1, 1000), ProtocolVersion::LATEST);
+    for id in 0..2 {
+        client.send(&call(id, "wait", "{}", "")).await.unwrap();
+    }
+    probe.until_started(1).await;
+    // Of the one that runs, and of one that waits.
+    for id in [1, 0] {
+        let params = json!({"requestId": id});
+        let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params});
+        client.send(&cancel.to_string()).await.unwrap();
+    }
+    probe.until_dropped(1).await;
+    client.send(&call(2, "echo", r#"{"text":"hi"}"#, "")).await.unwrap();
+    assert!(client.receive().await.unwrap().unwrap().contains("hi"));
+    assert_eq!(probe.started(), 1);
 }
 
 #[tokio::test]

@@ -72,7 +72,8 @@ impl Stdio {
         Self::default()
     }
 
-    /// Runs that many requests at once. At the bound nothing more is read until one has been answered. Default: 64.
+    /// Runs that many requests at once. As many again wait for their turn, in order; more are refused. Cancellations
+    /// are heard all the while. Default: 64.
     #[must_use]
     pub fn max_in_flight(mut self, requests: NonZeroUsize) -> Self {
         self.max_in_flight = requests;

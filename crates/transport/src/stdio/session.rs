@@ -40,11 +40,14 @@ where
     let Output { sender, mut written } = output;
     // Semaphores count in 32 bits and a little less; nobody means to run as many requests at once.
     let slots = u32::try_from(options.max_in_flight.get()).unwrap_or(u32::MAX).min(1 << 24);
+    // As many again may wait for their turn. Reading never stops, so a cancellation is always heard.
+    let places = slots * 2;
     let mut session = Session {
         server,
         handshake: Handshake::default(),
         limits: options.limits,
         slots: Arc::new(Semaphore::new(slots as usize)),
+        places: Arc::new(Semaphore::new(places as usize)),
         in_flight: CancelOnDrop(InFlight::default()),
         output: sender,
     };
@@ -57,9 +60,9 @@ where
     };
 
     let deadline = Instant::now() + options.shutdown_grace;
-    // Each running request holds a slot, so having all of them means that all requests are done.
+    // Each request holds a place until it is answered, so having all of them means that all are done.
     let drained = tokio::select! {
-        drained = timeout_at(deadline, session.slots.acquire_many(slots)) => drained.is_ok(),
+        drained = timeout_at(deadline, session.places.acquire_many(places)) => drained.is_ok(),
         ended = &mut written => return judge(ended),
     };
     if !drained {
@@ -76,7 +79,10 @@ struct Session<S> {
     server: S,
     handshake: Handshake,
     limits: Limits,
+    /// Held by requests that run.
     slots: Arc<Semaphore>,
+    /// Held by requests that run or wait for their turn.
+    places: Arc<Semaphore>,
     in_flight: CancelOnDrop,
     output: Sender<Bytes>,
 }
@@ -111,10 +117,17 @@ impl<S: Serve> Session<S> {
             return self.refuse(Some(id), error, ProtocolVersion::LATEST).await;
         }
         let version = request.context().version();
-        let slot = Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed");
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let error = Error::new(
+                ErrorKind::Overloaded,
+                "too many requests at once; wait for answers to earlier ones",
+            );
+            return self.refuse(Some(id), error, version).await;
+        };
         let spawn = |ticket| {
             let in_flight = self.in_flight.0.clone();
-            let running = Running { id: id.clone(), ticket, in_flight, output: self.output.clone(), slot };
+            let (output, slots) = (self.output.clone(), Arc::clone(&self.slots));
+            let running = Running { id: id.clone(), ticket, in_flight, output, slots, place };
             tokio::spawn(running.run(self.server.clone(), request)).abort_handle()
         };
         if !self.in_flight.0.start(&id, spawn) {
@@ -147,18 +160,20 @@ impl<S: Serve> Session<S> {
     }
 }
 
-/// A request that is running. Its slot is free again once its answer has found room with the writer.
+/// A request that runs or waits to run. Its place is free again once its answer has found room with the writer.
 struct Running {
     id: RequestId,
     ticket: Ticket,
     in_flight: InFlight,
     output: Sender<Bytes>,
-    slot: OwnedSemaphorePermit,
+    slots: Arc<Semaphore>,
+    place: OwnedSemaphorePermit,
 }
 
 impl Running {
     async fn run<S: Serve>(self, server: S, mut request: Request) {
-        let Self { id, ticket, in_flight, output, slot } = self;
+        let Self { id, ticket, in_flight, output, slots, place } = self;
+        let slot = slots.acquire().await.expect("the semaphore is never closed");
         let version = request.context().version();
         let answer = if request.context().wants_notifications() {
             let (notifier, notifications) = Notifier::channel(NOTIFICATIONS);
@@ -171,6 +186,7 @@ impl Running {
             let _ = output.send(codec::encode(Some(&id), &answer, version)).await;
         }
         drop(slot);
+        drop(place);
     }
 }
 
