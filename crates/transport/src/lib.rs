@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod attend;
 mod call;
 pub mod http;
 mod legacy;

@@ -195,6 +195,22 @@ async fn http2_without_negotiation() {
     connection.await.unwrap().unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tool_that_blocks_its_thread_stops_no_other() {
+    let server = running(&Probe::default()).await;
+    for _ in 0..3 {
+        let mut blocked = server.connect().await;
+        let start = Instant::now();
+        blocked.write(post_call("block", r#"{"ms":1000}"#, "")).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        for _ in 0..3 {
+            assert_eq!(server.send(post_call("echo", r#"{"text":"hi"}"#, "")).await.status, 200);
+        }
+        assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+        assert!(blocked.response().await.body.contains("blocked"));
+    }
+}
+
 #[tokio::test]
 async fn events_carry_their_data_on_one_line() {
     use towline_core::{RawJson, Router, Server, ToolResult, tool_fn};

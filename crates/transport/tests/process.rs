@@ -32,6 +32,8 @@ fn main() {
 
 async fn checks() {
     answers_then_ends_with_its_input().await;
+    a_tool_that_blocks_its_thread_stops_no_other().await;
+    standard_streams_may_be_sockets().await;
     signals_end_a_session_whose_input_stays_open("TERM").await;
     signals_end_a_session_whose_input_stays_open("INT").await;
     a_client_that_closes_the_output_ends_the_session().await;
@@ -89,6 +91,44 @@ async fn answers_then_ends_with_its_input() {
     }
     assert!(rest.len() == 1 && rest[0].contains("slept 300"), "{rest:?}");
     assert!(ended(&mut served.child).await.success());
+}
+
+async fn a_tool_that_blocks_its_thread_stops_no_other() {
+    let mut served = Served::start();
+    for _ in 0..3 {
+        let start = Instant::now();
+        served.send(&call(1, "block", r#"{"ms":1000}"#, "")).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        served.send(&call(2, "echo", r#"{"text":"hi"}"#, "")).await;
+        assert!(served.receive().await.contains(r#""id":2"#));
+        assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+        assert!(served.receive().await.contains("blocked"));
+    }
+}
+
+/// As clients that run on Node.js start their servers.
+async fn standard_streams_may_be_sockets() {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    let (input, their_input) = UnixStream::pair().unwrap();
+    let (output, their_output) = UnixStream::pair().unwrap();
+    let mut child = program("serve-stdio")
+        .stdin(Stdio::from(OwnedFd::from(their_input)))
+        .stdout(Stdio::from(OwnedFd::from(their_output)))
+        .spawn()
+        .unwrap();
+    for stream in [&input, &output] {
+        stream.set_nonblocking(true).unwrap();
+    }
+    let mut input = tokio::net::UnixStream::from_std(input).unwrap();
+    let mut output = BufReader::new(tokio::net::UnixStream::from_std(output).unwrap()).lines();
+    for _ in 0..3 {
+        input.write_all(format!("{}\n", call(1, "echo", r#"{"text":"hi"}"#, "")).as_bytes()).await.unwrap();
+        let line = timeout(Duration::from_secs(5), output.next_line()).await.expect("in time");
+        assert!(line.unwrap().expect("a line").contains("hi"));
+    }
+    signal(&child, "TERM").await;
+    assert!(ended(&mut child).await.success());
 }
 
 async fn signals_end_a_session_whose_input_stays_open(name: &str) {

@@ -205,7 +205,7 @@ async fn a_cancelled_request_is_dropped_and_not_answered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancelling_races_with_answering() {
-    let mut client = memory::connect(server(&Probe::default()));
+    let mut client = Client::new(server(&Probe::default()), options(300, 10_000), ProtocolVersion::LATEST);
     for id in 0..300 {
         client.send(&call(id, "sleep", r#"{"ms":0}"#, "")).await.unwrap();
         if id % 3 == 0 {

@@ -19,6 +19,11 @@ impl Bound {
         Self { running: Arc::default(), max }
     }
 
+    /// Whether any request runs.
+    pub(super) fn is_busy(&self) -> bool {
+        self.running.load(Ordering::Relaxed) > 0
+    }
+
     /// Counts a request, unless there are as many as may be.
     pub(super) fn enter(&self) -> Option<InFlight> {
         let guard = InFlight(Arc::clone(&self.running));

@@ -19,6 +19,7 @@ use towline_core::{Extensions, Serve};
 use super::connection::{self, ClientAddr, Stop};
 use super::service::{Connection, HttpService};
 use super::watch::Timeouts;
+use crate::attend::Attendant;
 use crate::shutdown_signal;
 
 /// How many headers a request may have.
@@ -175,6 +176,8 @@ impl<S: Serve> HttpServer<S> {
         if !address.ip().is_unspecified() {
             service = service.allow_host(address.ip().into());
         }
+        let in_flight = service.in_flight();
+        let _attendant = Attendant::start(move || in_flight.is_busy());
         let tick = self.timeouts.tick(service.longest_body());
         let mut connections = Connections {
             service,

@@ -231,6 +231,11 @@ impl<S> HttpService<S> {
         }
     }
 
+    /// What counts the requests that run.
+    pub(super) fn in_flight(&self) -> Bound {
+        self.options.in_flight.clone()
+    }
+
     /// How long a body may take at most.
     pub(super) fn longest_body(&self) -> Duration {
         self.options.body_timeout

@@ -10,11 +10,21 @@ use tokio::sync::mpsc;
 
 const CHUNK: usize = 64 * 1024;
 
-/// Standard input, read by a thread of its own.
+/// Standard input.
 ///
-/// Tokio's own reads on the runtime's blocking threads, for which the runtime waits when it ends: after a SIGTERM the
+/// A pipe is opened anew, so that reading it without blocking concerns nobody else who has it. Anything else is read by
+/// a thread.
+pub(super) fn stdin() -> io::Result<Box<dyn AsyncRead + Send + Unpin>> {
+    #[cfg(target_os = "linux")]
+    if let Ok(pipe) = tokio::net::unix::pipe::OpenOptions::new().open_receiver("/proc/self/fd/0") {
+        return Ok(Box::new(pipe));
+    }
+    Ok(Box::new(read_by_thread()?))
+}
+
+/// Tokio's own standard input reads on the runtime's blocking threads, for which the runtime waits when it ends: after a SIGTERM the
 /// process would hang until its client wrote something. This thread is left behind instead.
-pub(super) fn stdin() -> io::Result<Stdin> {
+fn read_by_thread() -> io::Result<Stdin> {
     let (sender, chunks) = mpsc::channel(2);
     let read = move || {
         let mut stdin = io::stdin().lock();
@@ -38,7 +48,7 @@ pub(super) fn stdin() -> io::Result<Stdin> {
 }
 
 #[derive(Debug)]
-pub(super) struct Stdin {
+struct Stdin {
     chunks: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
 }

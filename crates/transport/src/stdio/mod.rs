@@ -28,7 +28,9 @@ use tokio::task::JoinSet;
 use towline_core::Serve;
 use towline_core::codec::Limits;
 
+use self::session::Slots;
 use self::write::Output;
+use crate::attend::Attendant;
 use crate::shutdown_signal;
 
 /// Serves the client at standard input and output with the defaults of [`Stdio`].
@@ -114,7 +116,11 @@ impl Stdio {
     ///
     /// Panics outside of a tokio runtime.
     pub async fn serve<S: Serve>(self, server: S) -> io::Result<()> {
-        let session = session::run(self, server, input::stdin()?, Output::stdout()?, shutdown_signal());
+        let slots = Slots::new(self.max_in_flight.get());
+        let running = slots.clone();
+        let _attendant = Attendant::start(move || running.is_busy());
+        let session =
+            session::run(self, server, input::stdin()?, Output::stdout()?, slots, shutdown_signal());
         // On a worker of the runtime, so that a request need not wake another thread to be run.
         let mut task = JoinSet::new();
         task.spawn(session);
@@ -158,6 +164,7 @@ impl Stdio {
         R: AsyncRead + Send + Unpin,
         W: AsyncWrite + Send + Unpin + 'static,
     {
-        session::run(self, server, reader, Output::to(writer), shutdown).await
+        let slots = Slots::new(self.max_in_flight.get());
+        session::run(self, server, reader, Output::to(writer), slots, shutdown).await
     }
 }

@@ -31,6 +31,7 @@ pub(super) async fn run<S, R>(
     server: S,
     reader: R,
     output: Output,
+    slots: Slots,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()>
 where
@@ -38,16 +39,11 @@ where
     R: AsyncRead + Send + Unpin,
 {
     let Output { sender, mut written } = output;
-    // Semaphores count in 32 bits and a little less; nobody means to run as many requests at once.
-    let slots = u32::try_from(options.max_in_flight.get()).unwrap_or(u32::MAX).min(1 << 24);
-    // As many again may wait for their turn. Reading never stops, so a cancellation is always heard.
-    let places = slots * 2;
     let mut session = Session {
         server,
         handshake: Handshake::default(),
         limits: options.limits,
-        slots: Arc::new(Semaphore::new(slots as usize)),
-        places: Arc::new(Semaphore::new(places as usize)),
+        slots: slots.clone(),
         in_flight: CancelOnDrop(InFlight::default()),
         output: sender,
     };
@@ -62,7 +58,7 @@ where
     let deadline = Instant::now() + options.shutdown_grace;
     // Each request holds a place until it is answered, so having all of them means that all are done.
     let drained = tokio::select! {
-        drained = timeout_at(deadline, session.places.acquire_many(places)) => drained.is_ok(),
+        drained = timeout_at(deadline, slots.places.acquire_many(slots.max_places)) => drained.is_ok(),
         ended = &mut written => return judge(ended),
     };
     if !drained {
@@ -75,14 +71,40 @@ where
     }
 }
 
+/// Room for the requests of one stream. A clone is a handle to the same.
+#[derive(Clone, Debug)]
+pub(super) struct Slots {
+    /// Held by requests that run.
+    running: Arc<Semaphore>,
+    /// Held by requests that run or wait for their turn.
+    places: Arc<Semaphore>,
+    max_places: u32,
+}
+
+impl Slots {
+    pub(super) fn new(max: usize) -> Self {
+        // Semaphores count in 32 bits and a little less; nobody means to run as many requests at once.
+        let max = u32::try_from(max).unwrap_or(u32::MAX).min(1 << 24);
+        // As many again may wait for their turn. Reading never stops, so a cancellation is always heard.
+        let max_places = max * 2;
+        Self {
+            running: Arc::new(Semaphore::new(max as usize)),
+            places: Arc::new(Semaphore::new(max_places as usize)),
+            max_places,
+        }
+    }
+
+    /// Whether any request runs.
+    pub(super) fn is_busy(&self) -> bool {
+        self.places.available_permits() < self.max_places as usize
+    }
+}
+
 struct Session<S> {
     server: S,
     handshake: Handshake,
     limits: Limits,
-    /// Held by requests that run.
-    slots: Arc<Semaphore>,
-    /// Held by requests that run or wait for their turn.
-    places: Arc<Semaphore>,
+    slots: Slots,
     in_flight: CancelOnDrop,
     output: Sender<Bytes>,
 }
@@ -117,7 +139,7 @@ impl<S: Serve> Session<S> {
             return self.refuse(Some(id), error, ProtocolVersion::LATEST).await;
         }
         let version = request.context().version();
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Ok(place) = Arc::clone(&self.slots.places).try_acquire_owned() else {
             let error = Error::new(
                 ErrorKind::Overloaded,
                 "too many requests at once; wait for answers to earlier ones",
@@ -126,7 +148,7 @@ impl<S: Serve> Session<S> {
         };
         let spawn = |ticket| {
             let in_flight = self.in_flight.0.clone();
-            let (output, slots) = (self.output.clone(), Arc::clone(&self.slots));
+            let (output, slots) = (self.output.clone(), Arc::clone(&self.slots.running));
             let running = Running { id: id.clone(), ticket, in_flight, output, slots, place };
             tokio::spawn(running.run(self.server.clone(), request)).abort_handle()
         };

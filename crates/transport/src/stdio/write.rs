@@ -35,8 +35,17 @@ impl Output {
         Self { sender, written: Box::pin(written) }
     }
 
-    /// Writes to standard output, from a thread of its own: tokio's own would start one task per write.
+    /// Writes to standard output. A pipe is opened anew, so that writing to it without blocking concerns nobody else who
+    /// has it. Anything else is written to by a thread: tokio's own standard output starts a task for each write.
     pub(super) fn stdout() -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        if let Ok(pipe) = tokio::net::unix::pipe::OpenOptions::new().open_sender("/proc/self/fd/1") {
+            return Ok(Self::to(pipe));
+        }
+        Self::write_by_thread()
+    }
+
+    fn write_by_thread() -> io::Result<Self> {
         let (sender, messages) = mpsc::channel(WAITING);
         let (done, ended) = oneshot::channel();
         let write = move || {
