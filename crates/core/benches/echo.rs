@@ -7,9 +7,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tower::Service;
 use towline_core::codec::{self, Agreed, Limits, Message};
 use towline_core::{Json, Router, Server, ToolSet, tool_fn};
-use tower::Service;
 
 #[derive(Deserialize, JsonSchema)]
 struct Echo {
@@ -40,7 +40,9 @@ fn message(method: &str, params: &str) -> Bytes {
 }
 
 fn run(server: &mut Server, body: Bytes) -> Bytes {
-    let Ok(Message::Request(id, mut request)) = codec::decode(body, &Limits::default()) else { unreachable!() };
+    let Ok(Message::Request(id, mut request)) = codec::decode(body, &Limits::default()) else {
+        unreachable!()
+    };
     codec::negotiate(&mut request, Agreed::Handshake(None)).unwrap();
     let version = request.context().version();
     let answer = server.call(request).now_or_never().expect("nothing waits");
@@ -58,7 +60,9 @@ fn bench(c: &mut Criterion) {
         group.bench_function(format!("{name}/decode"), |b| {
             b.iter(|| codec::decode(black_box(body.clone()), &Limits::default()).is_ok());
         });
-        group.bench_function(format!("{name}/whole"), |b| b.iter(|| run(&mut server, black_box(body.clone()))));
+        group.bench_function(format!("{name}/whole"), |b| {
+            b.iter(|| run(&mut server, black_box(body.clone())))
+        });
         group.bench_function(format!("{name}/serde_json_value"), |b| {
             b.iter(|| serde_json::from_slice::<serde_json::Value>(black_box(&body)).is_ok());
         });
