@@ -9,9 +9,9 @@ use serde_json::Value;
 use towline_bench::load::{HttpLoad, StdioLoad};
 use towline_bench::measure::{Effort, Row, Turn, compare};
 use towline_bench::process::Server;
-use towline_bench::server::Contender;
+use towline_bench::server::{Contender, serve_postgres};
 use towline_bench::workload::Workload;
-use towline_bench::{Error, report};
+use towline_bench::{Error, postgres, report};
 
 /// At most so much of the CPU time of a bare server.
 const CPU_TARGET: f64 = 1.25;
@@ -30,6 +30,13 @@ fn main() -> Result<(), Error> {
     }
     if options.runs("stdio") {
         rows.extend(stdio(options.effort)?);
+    }
+    if options.runs("postgres") {
+        // A call takes ten times as long as one of the others.
+        let effort = Effort { requests: options.effort.requests.div_ceil(8), ..options.effort };
+        for callers in [1, CONCURRENCY] {
+            rows.extend(postgres::run(effort, callers)?);
+        }
     }
     report::line(&format!("\n{}", report::table(&rows)))?;
     if let Some(path) = options.save {
@@ -50,8 +57,8 @@ struct Options {
 }
 
 impl Options {
-    const FULL: Effort = Effort { rounds: 31, requests: 4000 };
-    const QUICK: Effort = Effort { rounds: 9, requests: 2000 };
+    const FULL: Effort = Effort { rounds: 25, requests: 2000 };
+    const QUICK: Effort = Effort { rounds: 7, requests: 800 };
     /// Cargo runs benchmarks as tests, too: then they only have to work.
     const TEST: Effort = Effort { rounds: 1, requests: 16 };
 
@@ -72,6 +79,11 @@ impl Options {
                 Long("serve-stdio") => {
                     let contender = contender(&parser.value()?.string()?)?;
                     return Ok(Command::Serve(Box::new(move || contender.serve_stdio())));
+                }
+                Long("serve-postgres") => {
+                    let url = parser.value()?.string()?;
+                    let connections = parser.value()?.parse()?;
+                    return Ok(Command::Serve(Box::new(move || serve_postgres(&url, connections))));
                 }
                 Value(part) => options.parts.push(part.string()?),
                 other => return Err(other.unexpected().into()),
@@ -94,12 +106,12 @@ fn contender(name: &str) -> Result<Contender, Error> {
 
 fn http(effort: Effort) -> Result<Vec<Row>, Error> {
     let mut contenders = Vec::new();
-    for contender in Contender::ALL {
+    for contender in Contender::HTTP {
         let (server, port) = Server::start_http(&["--serve-http", contender.name()])?;
         let load = HttpLoad::connect(port, CONCURRENCY)?;
         contenders.push((contender, server, load));
     }
-    let names = Contender::ALL.map(Contender::name);
+    let names = Contender::HTTP.map(Contender::name);
     let mut rows = Vec::new();
     for workload in Workload::ALL {
         let message = workload.message();
@@ -121,12 +133,12 @@ fn http(effort: Effort) -> Result<Vec<Row>, Error> {
 
 fn stdio(effort: Effort) -> Result<Vec<Row>, Error> {
     let mut contenders = Vec::new();
-    for contender in Contender::ALL {
+    for contender in Contender::STDIO {
         let mut server = Server::start(&["--serve-stdio", contender.name()])?;
         let load = StdioLoad::new(server.pipes()?);
         contenders.push((contender, server, load));
     }
-    let names = Contender::ALL.map(Contender::name);
+    let names = Contender::STDIO.map(Contender::name);
     let mut rows = Vec::new();
     for (workload, in_flight) in [
         (Workload::Echo, 1),

@@ -8,6 +8,7 @@
 
 pub mod load;
 pub mod measure;
+pub mod postgres;
 pub mod process;
 pub mod report;
 pub mod server;

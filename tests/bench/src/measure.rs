@@ -106,8 +106,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 fn quantile(turns: &[Turn], quantile: f64) -> f64 {
-    let mut latencies: Vec<Duration> =
-        turns.iter().flat_map(|turn| &turn.batch.latencies).copied().collect();
+    let mut latencies: Vec<Duration> = turns.iter().flat_map(|turn| &turn.batch.latencies).copied().collect();
     latencies.sort_unstable();
     // Exact enough, and within bounds: a quantile is at most one.
     let at = (latencies.len().saturating_sub(1) as f64 * quantile) as usize;

@@ -177,7 +177,10 @@ impl Message {
 
     /// The bytes of an HTTP request.
     pub fn http(&self) -> Numbered {
-        Numbered { bytes: [&*self.head, &self.body].concat().into_bytes(), id_at: self.head.len() + self.id_at }
+        Numbered {
+            bytes: [&*self.head, &self.body].concat().into_bytes(),
+            id_at: self.head.len() + self.id_at,
+        }
     }
 
     /// A line for standard input.

@@ -41,11 +41,9 @@ impl HttpLoad {
     /// When the server refuses.
     pub fn ask(&mut self, message: &Message) -> Result<Vec<u8>, Error> {
         let connection = self.connections.first_mut().ok_or("there is no connection")?;
-        let ask = async {
-            connection.exchange(message.http().with_id(0)).await?;
-            Ok::<_, Error>(())
-        };
-        self.runtime.block_on(timeout(PATIENCE, ask))??;
+        let mut message = message.http();
+        self.runtime
+            .block_on(async { timeout(PATIENCE, connection.exchange(message.with_id(0))).await })??;
         Ok(connection.body()?.to_vec())
     }
 
@@ -61,7 +59,7 @@ impl HttpLoad {
             connection.run(message.http(), first, each)
         });
         let started = Instant::now();
-        let latencies = self.runtime.block_on(timeout(PATIENCE, try_join_all(clients)))??;
+        let latencies = self.runtime.block_on(async { timeout(PATIENCE, try_join_all(clients)).await })??;
         Ok(Batch { elapsed: started.elapsed(), latencies: latencies.concat() })
     }
 }
@@ -115,9 +113,12 @@ impl Connection {
             return Err(format!("the server refused: {answer}").into());
         }
         self.head = head;
-        let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+        let length =
+            response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
         match length {
-            Some(length) => Ok(self.answer.len() >= head + std::str::from_utf8(length.value)?.parse::<usize>()?),
+            Some(length) => {
+                Ok(self.answer.len() >= head + std::str::from_utf8(length.value)?.parse::<usize>()?)
+            }
             None => Ok(self.answer.ends_with(b"\r\n0\r\n\r\n")),
         }
     }

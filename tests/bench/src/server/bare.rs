@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -14,8 +15,10 @@ use hyper_util::rt::TokioIo;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
+use tokio::net::unix::pipe;
+use tokio::sync::mpsc;
 
 use crate::Error;
 use crate::workload::{Echo, NAME, NoArguments, SERVER_VERSION, VERSION, Workload, rows};
@@ -48,10 +51,61 @@ async fn respond(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, In
     Ok(response)
 }
 
-pub(super) async fn serve_stdio() -> Result<(), Error> {
+/// Runs each request in a task of its own, and writes what has been answered meanwhile at once.
+pub(super) async fn serve_pipes() -> Result<(), Error> {
     LazyLock::force(&TOOLS);
-    let mut input = BufReader::new(tokio::io::stdin());
-    let mut output = tokio::io::stdout();
+    let (input, mut output) = pipes()?;
+    let (sender, mut answers) = mpsc::channel::<Vec<u8>>(64);
+    let writing = tokio::spawn(async move {
+        let mut batch = Vec::with_capacity(64);
+        let mut buffer = Vec::new();
+        while answers.recv_many(&mut batch, 64).await > 0 {
+            for answer in batch.drain(..) {
+                buffer.extend_from_slice(&answer);
+                buffer.push(b'\n');
+            }
+            output.write_all(&buffer).await?;
+            buffer.clear();
+        }
+        Ok::<_, Error>(())
+    });
+    let mut lines = BufReader::new(input).lines();
+    while let Some(line) = lines.next_line().await? {
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            if let Some(answer) = answer(line.as_bytes()) {
+                // It fails only if nobody reads any more.
+                let _ = sender.send(answer).await;
+            }
+        });
+    }
+    drop(sender);
+    writing.await?
+}
+
+pub(super) async fn serve_pipes_in_turn() -> Result<(), Error> {
+    let (input, output) = pipes()?;
+    serve_lines(input, output).await
+}
+
+pub(super) async fn serve_stdio_in_turn() -> Result<(), Error> {
+    serve_lines(tokio::io::stdin(), tokio::io::stdout()).await
+}
+
+/// Standard input and output as pipes that the runtime waits for, opened anew so that nobody else's end becomes
+/// non-blocking.
+fn pipes() -> Result<(pipe::Receiver, pipe::Sender), Error> {
+    let input = pipe::OpenOptions::new().open_receiver("/dev/stdin")?;
+    let output = pipe::OpenOptions::new().open_sender("/dev/stdout")?;
+    Ok((input, output))
+}
+
+async fn serve_lines(
+    input: impl AsyncRead + Unpin,
+    mut output: impl AsyncWrite + Unpin,
+) -> Result<(), Error> {
+    LazyLock::force(&TOOLS);
+    let mut input = BufReader::new(input);
     let mut line = String::new();
     while input.read_line(&mut line).await? > 0 {
         let mut answer = answer(line.as_bytes()).ok_or("not a request")?;
@@ -172,6 +226,8 @@ fn tools_of() -> Box<RawValue> {
         result: Box<RawValue>,
     }
     let body = Bytes::from(Workload::List.message().body().to_owned());
-    let list = super::towline_answer(&mut super::towline_server(), body).expect("the message is a request");
+    let mut server = super::towline_server();
+    let list = super::towline_answer(&mut server, body).now_or_never().flatten();
+    let list = list.expect("the message is a request, and nothing waits");
     serde_json::from_slice::<List>(&list).expect("an answer is JSON").result
 }

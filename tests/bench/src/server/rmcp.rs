@@ -15,9 +15,7 @@ use rmcp::{RoleServer, ServerHandler, ServiceExt as _};
 use tokio::net::TcpListener;
 
 use crate::Error;
-use crate::workload::{
-    ECHO, Echo, NAME, NoArguments, ROWS, SEARCH, SERVER_VERSION, Search, TOOLS, rows,
-};
+use crate::workload::{ECHO, Echo, NAME, NoArguments, ROWS, SEARCH, SERVER_VERSION, Search, TOOLS, rows};
 
 pub(super) async fn serve_http(listener: TcpListener) -> Result<(), Error> {
     let config = StreamableHttpServerConfig::default()

@@ -4,17 +4,14 @@ use std::future::pending;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 use tower::Service as _;
 use towline_core::codec::{self, Agreed, Limits, Message};
-use towline_transport::http::HttpServer;
 use towline_core::{Json, Router, Server, ToolSet, tool_fn};
+use towline_transport::http::HttpServer;
 
 use crate::Error;
-use crate::workload::{
-    ECHO, Echo, NAME, NoArguments, ROWS, SEARCH, SERVER_VERSION, Search, TOOLS, rows,
-};
+use crate::workload::{ECHO, Echo, NAME, NoArguments, ROWS, SEARCH, SERVER_VERSION, Search, TOOLS, rows};
 
 pub(super) async fn serve_http(listener: TcpListener) -> Result<(), Error> {
     Ok(HttpServer::new(server()).serve_until(listener, pending()).await?)
@@ -36,10 +33,10 @@ pub fn server() -> Server {
 }
 
 /// Answers one message without a transport. `None` if it is no request.
-pub fn answer(server: &mut Server, body: Bytes) -> Option<Bytes> {
+pub async fn answer(server: &mut Server, body: Bytes) -> Option<Bytes> {
     let Ok(Message::Request(id, mut request)) = codec::decode(body, &Limits::default()) else { return None };
     codec::negotiate(&mut request, Agreed::Handshake(None)).ok()?;
     let version = request.context().version();
-    let answer = server.call(request).now_or_never()?;
+    let answer = server.call(request).await;
     Some(codec::encode(Some(&id), &answer, version))
 }
