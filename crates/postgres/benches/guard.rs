@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use towline_postgres::guard::{Guard, Policy};
 
 const SHORT: &str = "SELECT id, name FROM customers WHERE country = 'GB' LIMIT 10";
@@ -26,7 +26,7 @@ fn verdicts(criterion: &mut Criterion) {
     group.bench_function("new, short", |bencher| bencher.iter(|| new.check(black_box(SHORT))));
     group.bench_function("new, typical", |bencher| bencher.iter(|| new.check(black_box(TYPICAL))));
     group.bench_function("new, refused", |bencher| {
-        bencher.iter(|| new.check(black_box("SELECT pg_sleep(1) FROM customers WHERE id = 1")))
+        bencher.iter(|| new.check(black_box("SELECT pg_sleep(1) FROM customers WHERE id = 1")));
     });
     let list = format!("SELECT * FROM t WHERE id IN ({})", vec!["123456"; 2_400].join(","));
     group.bench_function("new, 17 kB list", |bencher| bencher.iter(|| new.check(black_box(&list))));
@@ -36,20 +36,16 @@ fn verdicts(criterion: &mut Criterion) {
     hiding.cache_bytes = 0;
     let hiding = Guard::new(hiding);
     group.bench_function("new, typical, with a policy", |bencher| {
-        bencher.iter(|| hiding.check(black_box(TYPICAL)))
+        bencher.iter(|| hiding.check(black_box(TYPICAL)));
     });
 
     let remembering = Guard::new(Policy::default());
     group.bench_function("remembered, typical", |bencher| {
-        bencher.iter(|| remembering.check(black_box(TYPICAL)))
+        bencher.iter(|| remembering.check(black_box(TYPICAL)));
     });
     // What the parser alone takes, without a thread between: the floor.
     group.bench_function("parser alone, typical", |bencher| {
-        bencher.iter_batched(
-            || (),
-            |()| pg_query::parse(black_box(TYPICAL), pg_query::ParserOptions::DEFAULT),
-            BatchSize::SmallInput,
-        );
+        bencher.iter(|| pg_query::parse(black_box(TYPICAL), pg_query::ParserOptions::DEFAULT));
     });
     group.finish();
 }

@@ -399,6 +399,7 @@ fn a_catalog_says_what_functions_are() {
         row("operator", "public", "===", "v"),
         row("operator", "public", "~~~", "i"),
         row("operator", "evil", "+", "v"),
+        row("operator", "evil", ">=", "v"),
         row("cast", "public", "secret_type", "v"),
         row("function", "pg_catalog", "new_in_19", "i"),
         row("function", "pg_catalog", "new_write_in_19", "v"),
@@ -439,6 +440,7 @@ fn a_catalog_says_what_functions_are() {
     check("SELECT JSON_VALUE(x, '$') FROM t", "json_value");
     check("SELECT 1 === 2", "operator === is not allowed");
     check("SELECT 1 + 2", "operator + is ");
+    check("SELECT 1 BETWEEN 2 AND 3", "operator >= is not allowed");
     check("SELECT 'x'::secret_type", "cast to secret_type");
 }
 

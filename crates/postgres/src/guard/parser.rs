@@ -1,10 +1,9 @@
 //! Runs PostgreSQL's parser where nothing that it does can hurt.
 //!
-//! One thread of its own, for three reasons. Deep nesting needs a deep stack, in the C code and
-//! again where the tree is decoded, walked and dropped; a thread of the caller's has 2 MiB or
-//! less, and overflowing it aborts the process. The C library points file descriptor 2 elsewhere
-//! while it parses, so two threads that parse at once could lose standard error for good. And it
-//! takes a pthread key for every thread that ever parses, of which a process has 1024.
+//! One thread of its own, for two reasons. Deep nesting needs a deep stack, in the C code and again
+//! where the tree is decoded, walked and dropped; a thread of the caller's has 2 MiB or less, and
+//! overflowing it aborts the process. And the C library takes a pthread key for every thread that
+//! ever parses and never gives it back; a process has 1024 of them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
@@ -13,8 +12,8 @@ use std::thread;
 
 use pg_query::protobuf::ParseResult;
 
-/// Enough for the deepest tree that the C library gives out, which is 10,000 messages, when
-/// nothing is optimised. Only what is used is ever backed by memory.
+/// Eight times what is enough for the deepest tree that the C library gives out (10,000 messages, or as far
+/// as 2 MiB of its own stack reach). Only what is used is ever backed by memory.
 const STACK_BYTES: usize = 256 * 1024 * 1024;
 
 type Job = Box<dyn FnOnce() + Send>;

@@ -115,7 +115,7 @@ impl<'a> Hidden<'a> {
     /// A column by its bare name, as in `USING`.
     pub(super) fn column(&mut self, column: &'a str) {
         if self.is_active() {
-            let name = Name { parts: [column, "", "", ""], len: 1 };
+            let name = Name::one(column);
             self.references.push(Reference {
                 name,
                 star: false,

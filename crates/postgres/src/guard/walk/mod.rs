@@ -2,6 +2,7 @@
 
 mod expression;
 mod hidden;
+mod json;
 mod relation;
 mod size;
 mod text;
@@ -93,6 +94,10 @@ struct Name<'a> {
 }
 
 impl<'a> Name<'a> {
+    fn one(name: &'a str) -> Self {
+        Self { parts: [name, "", "", ""], len: 1 }
+    }
+
     fn parts(&self) -> &[&'a str] {
         &self.parts[..self.len]
     }

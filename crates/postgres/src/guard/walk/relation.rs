@@ -2,8 +2,8 @@
 
 use pg_query::protobuf::node::Node as N;
 use pg_query::protobuf::{
-    Alias, ColumnDef, JoinExpr, JsonTable, JsonTableColumn, Node, RangeFunction, RangeSubselect,
-    RangeTableFunc, RangeTableFuncCol, RangeTableSample, RangeVar,
+    Alias, ColumnDef, JoinExpr, Node, RangeFunction, RangeSubselect, RangeTableFunc, RangeTableFuncCol,
+    RangeTableSample, RangeVar,
 };
 
 use super::super::builtin;
@@ -75,6 +75,9 @@ impl<'a> Walk<'a> {
         let before = self.hidden.mark();
         self.child(join.larg.as_deref())?;
         self.child(join.rarg.as_deref())?;
+        if join.is_natural || !join.using_clause.is_empty() {
+            self.implied_operators(&["="], -1)?;
+        }
         for column in &join.using_clause {
             let column = self.string(column)?;
             self.hidden.column(column);
@@ -150,28 +153,6 @@ impl<'a> Walk<'a> {
         self.type_name(column.type_name.as_ref())?;
         self.child(column.colexpr.as_deref())?;
         self.child(column.coldefexpr.as_deref())
-    }
-
-    pub(super) fn json_table(&mut self, table: &'a JsonTable) -> Result {
-        self.counts.add(Kind::JsonTable);
-        self.keyword(&["json_table"], table.location)?;
-        self.json_value(table.context_item.as_deref())?;
-        self.json_path(table.pathspec.as_deref())?;
-        self.nodes(&table.passing)?;
-        self.nodes(&table.columns)?;
-        self.json_behavior(table.on_error.as_deref())?;
-        self.alias(table.alias.as_ref())?;
-        Ok(())
-    }
-
-    pub(super) fn json_table_column(&mut self, column: &'a JsonTableColumn) -> Result {
-        self.counts.add(Kind::JsonTableColumn);
-        self.type_name(column.type_name.as_ref())?;
-        self.json_path(column.pathspec.as_deref())?;
-        self.json_format(column.format.as_ref());
-        self.nodes(&column.columns)?;
-        self.json_behavior(column.on_empty.as_deref())?;
-        self.json_behavior(column.on_error.as_deref())
     }
 
     /// The parts of a list in a list, as in `VALUES` and `IN`.
