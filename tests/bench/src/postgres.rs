@@ -64,11 +64,11 @@ pub fn run(effort: Effort, callers: usize) -> Result<Vec<Row>, Error> {
     crate::report::line(&format!("{title} ..."))?;
     let mut rows = compare(&title, &CONTENDERS, effort, |at, requests| {
         let batch = match at {
-            0 => repeat(&runtime, &clients, requests, async |connection| one_by_one(connection).await),
-            1 => repeat(&runtime, &clients, requests, async |connection| pipelined(connection).await),
+            0 => repeat(&runtime, &clients, requests, &one_by_one),
+            1 => repeat(&runtime, &clients, requests, &pipelined),
             2 => {
-                let servers = vec![(server.clone(), message.clone()); callers];
-                repeat(&runtime, &servers, requests, async |(server, message)| {
+                let servers = vec![(server.clone(), &message); callers];
+                repeat(&runtime, &servers, requests, &async |(server, message): &(Server, &Message)| {
                     ask(server.clone(), message).await.map(drop)
                 })
             }
@@ -128,7 +128,7 @@ fn repeat<C>(
     runtime: &Runtime,
     callers: &[C],
     requests: usize,
-    call: impl AsyncFn(&C) -> Result<(), Error>,
+    call: &impl AsyncFn(&C) -> Result<(), Error>,
 ) -> Result<Batch, Error> {
     let each = requests.div_ceil(callers.len());
     let started = Instant::now();
