@@ -119,3 +119,34 @@ fn too_large(max: usize) -> Refusal {
     let message = format!("a body may have at most {max} bytes");
     Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, Error::new(ErrorKind::TooLarge, message))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    type Piece = Result<Frame<Bytes>, std::io::Error>;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_comes_is_given_up() {
+        let limit = Duration::from_secs(15);
+        let start = Instant::now();
+        let body = StreamBody::new(stream::pending::<Piece>());
+        let collect = Collect::new(body, 10, Deadline::Timer(limit, None)).unwrap();
+        assert!(collect.await.is_err());
+        assert_eq!(start.elapsed().as_secs(), 15);
+    }
+
+    #[tokio::test]
+    async fn pieces_are_joined_up_to_the_limit() {
+        for (max, expected) in [(6, Some("abcdef")), (5, None)] {
+            let pieces = ["ab", "", "cd", "ef"].map(|piece| Ok(Frame::data(Bytes::from(piece))) as Piece);
+            let body = StreamBody::new(stream::iter(pieces));
+            let collect = Collect::new(body, max, Deadline::Polled(Duration::ZERO, None)).unwrap();
+            assert_eq!(collect.await.ok().as_deref(), expected.map(str::as_bytes), "{max}");
+        }
+    }
+}

@@ -55,7 +55,8 @@ pin_project! {
         keep_alive: Duration,
         #[pin]
         quiet: Sleep,
-        guard: Option<Guard>,
+        // Counts the request until the stream is dropped.
+        _guard: Option<Guard>,
     }
 }
 
@@ -72,7 +73,7 @@ impl<S: Serve> Events<S> {
         let mut ready = Vec::new();
         push_event(&mut ready, first);
         let quiet = sleep(keep_alive);
-        Self { call: Some(call), notifications, id, version, ready, keep_alive, quiet, guard }
+        Self { call: Some(call), notifications, id, version, ready, keep_alive, quiet, _guard: guard }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -95,7 +96,6 @@ impl<S: Serve> Events<S> {
             }
             push_event(this.ready, &codec::encode(Some(this.id), &answer, *this.version));
             *this.call = None;
-            *this.guard = None;
         }
         if this.ready.is_empty() {
             if this.quiet.as_mut().poll(cx).is_pending() {

@@ -61,3 +61,29 @@ impl InFlight {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(in_flight: &InFlight, id: i64) -> Option<Ticket> {
+        let mut mine = None;
+        in_flight.start(&id.into(), |ticket| {
+            mine = Some(ticket);
+            tokio::spawn(std::future::pending::<()>()).abort_handle()
+        });
+        mine
+    }
+
+    #[tokio::test]
+    async fn what_was_cancelled_is_not_finished() {
+        let in_flight = InFlight::default();
+        let first = start(&in_flight, 1).unwrap();
+        assert_eq!(start(&in_flight, 1), None, "it is running");
+        in_flight.cancel(&1.into());
+        let second = start(&in_flight, 1).unwrap();
+        assert!(!in_flight.finish(&1.into(), first), "the id is another request's by now");
+        assert!(in_flight.finish(&1.into(), second));
+        assert!(!in_flight.finish(&1.into(), second));
+    }
+}
