@@ -61,7 +61,7 @@ fn bench(c: &mut Criterion) {
             b.iter(|| codec::decode(black_box(body.clone()), &Limits::default()).is_ok());
         });
         group.bench_function(format!("{name}/whole"), |b| {
-            b.iter(|| run(&mut server, black_box(body.clone())))
+            b.iter(|| run(&mut server, black_box(body.clone())));
         });
         group.bench_function(format!("{name}/serde_json_value"), |b| {
             b.iter(|| serde_json::from_slice::<serde_json::Value>(black_box(&body)).is_ok());

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use towline_core::health::{Health, HealthCheck};
-use towline_core::protocol::{Annotations, Content, Icon, LogLevel, ProtocolVersion, Role};
+use towline_core::protocol::{Annotations, Content, Icon, LogLevel, ProtocolVersion, Role, ToolDefinition};
 use towline_core::{
     Context, ErrorKind, Json, Notifier, RawJson, Reply, Request, Router, Server, ToolResult, ToolSet, tool_fn,
 };
@@ -282,7 +282,7 @@ async fn a_result_that_breaks_its_schema_is_a_defect() {
     let tool = tool_fn("wrong", "Promises what it does not keep.", async || {
         ToolResult::text("x").with_structured(RawJson::from_value("x").unwrap())
     })
-    .define(|definition| definition.with_output::<Weather>());
+    .define(ToolDefinition::with_output::<Weather>);
     let server = Server::new(Router::new("test", "1").tool(tool));
     let request = Request::new("tools/call", &json!({"name": "wrong"})).unwrap();
     assert_eq!(server.oneshot(request).await.unwrap_err().kind(), ErrorKind::Internal);

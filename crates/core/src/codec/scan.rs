@@ -58,6 +58,8 @@ pub(super) struct Scanner<'a> {
     /// The keys of all objects that are open, innermost last.
     keys: Vec<(u64, Span)>,
     hasher: RandomState,
+    /// Whether the last string had an escape in it.
+    escaped: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -72,6 +74,7 @@ impl<'a> Scanner<'a> {
             limits,
             keys: Vec::with_capacity(TYPICAL_KEYS),
             hasher: RandomState::default(),
+            escaped: false,
         }
     }
 
@@ -119,7 +122,10 @@ impl<'a> Scanner<'a> {
                     return Err(self.syntax("expected a key in quotes"));
                 }
                 let span = self.string()?;
-                let key = self.unescape(span.clone());
+                let key = match self.escaped {
+                    true => self.unescape(span.clone()),
+                    false => Cow::Borrowed(&self.text[span.start + 1..span.end - 1]),
+                };
                 if self.keys.len() - first_key >= self.limits.max_members {
                     return Err(ScanError::TooLarge("members in one object", self.limits.max_members));
                 }
@@ -235,15 +241,20 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Result<Span, ScanError> {
         let start = self.at;
         self.at += 1;
+        self.escaped = false;
         loop {
             let rest = &self.bytes[self.at..];
-            let Some(plain) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) else {
+            let plain = plain_length(rest);
+            let Some(special) = rest.get(plain) else {
                 return Err(self.syntax("the text ends within a string"));
             };
             self.at += plain;
-            match rest[plain] {
+            match special {
                 b'"' => break,
-                b'\\' => self.escape()?,
+                b'\\' => {
+                    self.escaped = true;
+                    self.escape()?;
+                }
                 _ => return Err(self.syntax("a control character within a string must be escaped")),
             }
         }
@@ -333,10 +344,45 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// How many bytes come before the first quote, backslash or control character. It looks at eight at once: most of a
+/// message is within strings.
+fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xFF;
+    // Sets the highest bit of the first byte that is below `limit` (at most 0x80). A borrow may set those of later
+    // bytes, too.
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & (ONES << 7);
+    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let special = below(word, 0x20) | equal(word, b'"') | equal(word, b'\\');
+        if special != 0 {
+            return n * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let plain = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+    bytes.len() - tail.len() + plain.unwrap_or(tail.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn every_byte_is_plain_or_special_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            let special = matches!(byte, b'"' | b'\\' | 0..0x20);
+            for at in 0..20 {
+                let mut text = [b'!', 0x20, 0x7F, 0x80, 0xFF, b'#', b'[', b']'].repeat(3);
+                text.truncate(20);
+                text[at] = byte;
+                assert_eq!(plain_length(&text), if special { at } else { 20 }, "{byte} at {at}");
+                text[at..].fill(byte);
+                assert_eq!(plain_length(&text), if special { at } else { 20 }, "{byte} from {at}");
+            }
+        }
+    }
 
     fn scan(text: &str, limits: &Limits) -> Result<(), ScanError> {
         let mut scanner = Scanner::new(text, limits);

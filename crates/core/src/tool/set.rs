@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use jsonschema::Validator;
 use serde_json::Value;
 use tower::Layer;
@@ -23,7 +24,7 @@ use crate::protocol::ToolDefinition;
 #[derive(Clone, Default)]
 pub struct ToolSet {
     entries: Vec<Entry>,
-    by_name: HashMap<Arc<str>, usize>,
+    by_name: HashMap<Arc<str>, usize, RandomState>,
 }
 
 #[derive(Clone)]
