@@ -71,8 +71,9 @@ fn program(mode: &str) -> Command {
 }
 
 async fn signal(child: &Child, name: &str) {
-    let id = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-s", name, &id]).status().await.unwrap().success());
+    // A shell has this built in; the program `kill` is not everywhere.
+    let kill = format!("kill -s {name} {}", child.id().unwrap());
+    assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
 }
 
 async fn ended(child: &mut Child) -> ExitStatus {

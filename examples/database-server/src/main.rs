@@ -4,7 +4,7 @@ mod args;
 mod config;
 mod startup;
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -39,7 +39,12 @@ fn main() -> ExitCode {
         }
     };
     // Standard output belongs to the protocol.
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
     match run(config, args.check_config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => fail(code, &message),

@@ -81,9 +81,12 @@ async fn call(client: &RunningService<RoleClient, Heard>, step: &Step, heard: &H
         }
         Ok(Err(error)) => panic!("{}: {error}", step.tool),
     }
-    // Notifications are handed to tasks of their own, which may come after the answer.
+    // Notifications are handed to tasks of their own, which may come after the answer, and in any order. That the
+    // server sends them in theirs is what the clients show that keep it.
     tokio::time::sleep(Duration::from_millis(50)).await;
     (outcome.progress, outcome.logs) = heard.take();
+    let progress = |step: &Value| step["progress"].as_f64().unwrap_or_default();
+    outcome.progress.sort_by(|one, other| progress(one).total_cmp(&progress(other)));
     outcome
 }
 

@@ -175,7 +175,11 @@ fn allowed_names(schema: &Value, pointer: &str) -> Vec<String> {
         };
     }
     let names = place.get("properties").and_then(Value::as_object);
-    names.map(|names| names.keys().map(|name| format!("`{name}`")).collect()).unwrap_or_default()
+    let mut names: Vec<String> =
+        names.map(|names| names.keys().map(|name| format!("`{name}`")).collect()).unwrap_or_default();
+    // A crate elsewhere in the build may make serde_json keep the order of definition instead.
+    names.sort_unstable();
+    names
 }
 
 fn cut(text: &str) -> String {
