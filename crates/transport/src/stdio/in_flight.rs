@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use tokio::task::AbortHandle;
 use towline_core::protocol::RequestId;
 
@@ -13,7 +14,7 @@ pub(super) struct InFlight(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    running: HashMap<RequestId, (Ticket, AbortHandle)>,
+    running: HashMap<RequestId, (Ticket, AbortHandle), RandomState>,
     last: Ticket,
 }
 
@@ -38,8 +39,13 @@ impl InFlight {
     /// Takes a request off the list; false if it was cancelled, and so must not be answered.
     pub(super) fn finish(&self, id: &RequestId, ticket: Ticket) -> bool {
         let mut state = self.lock();
-        let mine = state.running.get(id).is_some_and(|(other, _)| *other == ticket);
-        mine && state.running.remove(id).is_some()
+        match state.running.entry(id.clone()) {
+            Entry::Occupied(entry) if entry.get().0 == ticket => {
+                entry.remove();
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Drops a request's future, if it is still running.
