@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::extensions::Extensions;
 use crate::json::RawJson;
 use crate::notifier::Notifier;
-use crate::protocol::{Implementation, LogLevel, ProtocolVersion};
+use crate::protocol::{Implementation, LogLevel, ProtocolVersion, RequestId};
 
 /// What is known of a request beyond its method and parameters. A clone is a few refcounts.
 #[derive(Clone, Debug)]
@@ -162,6 +162,7 @@ impl Context {
         }
         // Revision 2024-11-05 knows no message.
         let message = message.filter(|_| self.version >= ProtocolVersion::V2025_03_26);
+        let total = total.filter(|total| total.is_finite());
         let params = Params { progress_token, progress, total, message };
         if let Some(notification) = encode("notifications/progress", &params) {
             notifier.send(notification).await;
@@ -198,7 +199,12 @@ impl Context {
         let invalid = |message: &'static str| Err(Error::new(crate::ErrorKind::InvalidMeta, message));
         let meta = &self.meta;
         match &meta.protocol_version {
-            None => return invalid("`_meta` lacks `io.modelcontextprotocol/protocolVersion`"),
+            None => {
+                return invalid(
+                    "`_meta` lacks `io.modelcontextprotocol/protocolVersion`; a client of a revision before 2026-07-28 sends \
+                 `initialize` first",
+                );
+            }
             Some(version) if !version.as_str().starts_with('"') => {
                 return invalid("`io.modelcontextprotocol/protocolVersion` must be a string");
             }
@@ -224,11 +230,10 @@ impl Context {
                  critical, alert, emergency",
             ));
         }
-        if let Some(token) = &self.meta.progress_token {
-            let text = token.as_str();
-            if !text.starts_with(['"', '-']) && !text.starts_with(|first: char| first.is_ascii_digit()) {
-                return Err(Error::invalid_params("`progressToken` must be a string or an integer"));
-            }
+        // What may be an id may be a token: a string or an integer.
+        let token = self.meta.progress_token.as_ref();
+        if token.is_some_and(|token| RequestId::from_json(token.shared()).is_none()) {
+            return Err(Error::invalid_params("`progressToken` must be a short string or an integer"));
         }
         Ok(())
     }

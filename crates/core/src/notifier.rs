@@ -32,9 +32,11 @@ impl Notifier {
         let _ = self.sender.send(notification).await;
     }
 
-    /// Takes note of a progress value; false if it is not above the last one, and must not be sent.
+    /// Takes note of a progress value; false if it is not above the last one, or no number in JSON, and must not be
+    /// sent.
     pub(crate) fn advance(&self, progress: f64) -> bool {
-        let grows = |last: u64| (progress > f64::from_bits(last)).then(|| progress.to_bits());
+        let grows =
+            |last: u64| (progress.is_finite() && progress > f64::from_bits(last)).then(|| progress.to_bits());
         self.progress.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grows).is_ok()
     }
 }

@@ -24,7 +24,7 @@ pub struct Request {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Params {
     pub(crate) raw: Option<RawJson>,
-    /// `name`, `uri` or `taskId`, whichever the method mirrors in `Mcp-Name`.
+    /// `name`, `uri` or `taskId`: the one that the method mirrors in `Mcp-Name`.
     pub(crate) subject: Option<ByteString>,
     pub(crate) arguments: Option<RawJson>,
     pub(crate) cursor: Option<RawJson>,
@@ -38,9 +38,10 @@ impl Request {
     /// When `params` has no JSON form, or is no object.
     pub fn new(method: impl Into<ByteString>, params: &impl Serialize) -> Result<Self, Error> {
         let params = RawJson::from_value(params)?;
-        let (params, meta) = codec::decode_params(&params)?;
+        let method = method.into();
+        let (params, meta) = codec::decode_params(&method, &params)?;
         let context = Context::new(ProtocolVersion::LATEST, meta.into());
-        Ok(Self { method: method.into(), params, context })
+        Ok(Self { method, params, context })
     }
 
     /// The method, such as `tools/call`. A client chooses it, so it may be anything.

@@ -302,6 +302,22 @@ async fn a_method_of_one_s_own_is_answered() {
     assert_eq!(legacy, json!({"sum": 1}));
 }
 
+#[tokio::test]
+async fn an_argument_that_its_type_cannot_hold_is_named() {
+    #[derive(Deserialize, JsonSchema)]
+    struct Count {
+        n: Option<i64>,
+    }
+    let tool = tool_fn("count", "Counts.", async |args: Count| args.n.unwrap_or_default().to_string());
+    let server = Server::new(Router::new("test", "1").tool(tool));
+    let params = json!({"name": "count", "arguments": {"n": 1e21}});
+    let error = server.oneshot(Request::new("tools/call", &params).unwrap()).await.unwrap_err();
+    assert!(
+        error.message().starts_with("Invalid arguments: `n`: ") && !error.message().contains("line"),
+        "{error}"
+    );
+}
+
 #[test]
 fn what_cannot_be_registered_says_why() {
     let set = || ToolSet::new().with(tool_fn("a", "A.", async || "a"));

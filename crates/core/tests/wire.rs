@@ -139,6 +139,25 @@ async fn a_missing_capability_is_an_error_of_the_protocol() {
 }
 
 #[tokio::test]
+async fn a_tool_is_named_by_its_name_alone() {
+    for params in
+        [r#""name":"echo","uri":"fail","taskId":"fail""#, r#""uri":"fail","taskId":"fail","name":"echo""#]
+    {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params},"arguments":{{"text":"hi"}},{META}}}}}"#
+        );
+        check_refused(body.as_bytes(), r#""text":"hi""#).await;
+    }
+    for params in
+        [r#""uri":"echo""#, r#""taskId":"echo""#, r#""name":{"x":1},"uri":"echo""#, r#""name":null"#]
+    {
+        let body =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params},{META}}}}}"#);
+        check_refused(body.as_bytes(), "`name` is missing").await;
+    }
+}
+
+#[tokio::test]
 async fn unknown_names_are_errors_of_the_protocol() {
     check(
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"nope",META}}"#,
@@ -176,7 +195,7 @@ async fn what_is_no_message_is_refused() {
         (br#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, r#"{"jsonrpc":"2.0","error":{"code":-32600"#),
         (br#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, "`id` must be a string or an integer"),
         (br#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, "`id` must be a string or an integer"),
-        (br#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, "stands twice"),
+        (br#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, r#"{"jsonrpc":"2.0","error":{"code":-32600"#),
         (br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":{"b":1,"\u0062":2}}}"#, "stands twice"),
     ] {
         check_refused(body, expected).await;
@@ -225,6 +244,10 @@ async fn a_modern_request_carries_its_metadata() {
         (
             r#","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/logLevel":"loud"}}"#,
             "logLevel` must be one of",
+        ),
+        (
+            r#","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"progressToken":1.5}}"#,
+            "`progressToken` must be",
         ),
     ] {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"server/discover"{params}}}"#);

@@ -44,6 +44,10 @@ pub fn decode(bytes: Bytes, limits: &Limits) -> Result<Message, DecodeError> {
         .map_err(|_| DecodeError { id: None, error: Error::new(ErrorKind::Parse, "not UTF-8") })?;
     let mut found = Found::default();
     let scanned = scan_message(&text, limits, &mut found);
+    if matches!(&scanned, Err(ScanError::Duplicate(key)) if key == "id") {
+        // Nobody can say which of them is meant.
+        found.id = None;
+    }
     // A bad message is answered with its id if that was read before the fault.
     let id = found.id.as_ref().and_then(|span| RequestId::from_json(slice(&text, span)));
     let result = match scanned {
@@ -54,7 +58,7 @@ pub fn decode(bytes: Bytes, limits: &Limits) -> Result<Message, DecodeError> {
 }
 
 /// Finds the members of parameters that were made in code.
-pub(crate) fn decode_params(raw: &RawJson) -> Result<(Params, RequestMeta), Error> {
+pub(crate) fn decode_params(method: &str, raw: &RawJson) -> Result<(Params, RequestMeta), Error> {
     let text = raw.shared();
     // The caller is this program, and its bounds are its own.
     let limits = Limits {
@@ -69,7 +73,7 @@ pub(crate) fn decode_params(raw: &RawJson) -> Result<(Params, RequestMeta), Erro
         return Err(Error::invalid_params("`params` must be an object"));
     }
     scan_params(&mut scanner, &mut found).map_err(refuse)?;
-    Ok(found.params(&text))
+    Ok(found.params(&text, method))
 }
 
 /// Where in the text the members stand that matter.
@@ -80,7 +84,9 @@ struct Found {
     method: Option<Span>,
     params: Option<Span>,
     answer: bool,
-    subject: Option<Span>,
+    name: Option<Span>,
+    uri: Option<Span>,
+    task_id: Option<Span>,
     arguments: Option<Span>,
     cursor: Option<Span>,
     meta: Option<Span>,
@@ -93,10 +99,17 @@ struct Found {
 }
 
 impl Found {
-    fn params(self, text: &ByteString) -> (Params, RequestMeta) {
+    fn params(self, text: &ByteString, method: &str) -> (Params, RequestMeta) {
+        // By method, never by what happens to be there: anyone else who reads the request, such as a gateway, must see
+        // the same tool called.
+        let subject = match method {
+            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => self.uri,
+            "tasks/get" | "tasks/update" | "tasks/cancel" => self.task_id,
+            _ => self.name,
+        };
         let json = |span: Option<Span>| span.map(|span| RawJson::trusted(slice(text, &span)));
         let params = Params {
-            subject: self.subject.map(|span| string(text, span)),
+            subject: subject.map(|span| string(text, span)),
             arguments: json(self.arguments),
             cursor: json(self.cursor),
             raw: json(self.params),
@@ -148,10 +161,9 @@ fn scan_message(text: &ByteString, limits: &Limits, found: &mut Found) -> Result
 fn scan_params(scanner: &mut Scanner<'_>, found: &mut Found) -> Result<(), ScanError> {
     let span = scanner.members(|scanner, key| {
         match key {
-            // One of these at most stands in any request that a client of ours sends.
-            "name" | "uri" | "taskId" if scanner.peek() == Some(b'"') => {
-                found.subject = Some(scanner.value()?);
-            }
+            "name" if scanner.peek() == Some(b'"') => found.name = Some(scanner.value()?),
+            "uri" if scanner.peek() == Some(b'"') => found.uri = Some(scanner.value()?),
+            "taskId" if scanner.peek() == Some(b'"') => found.task_id = Some(scanner.value()?),
             "arguments" => found.arguments = Some(scanner.value()?),
             "cursor" => found.cursor = Some(scanner.value()?),
             "_meta" if scanner.peek() == Some(b'{') => scan_meta(scanner, found)?,
@@ -206,7 +218,7 @@ fn message(text: &ByteString, found: Found, id: Option<RequestId>) -> Result<Mes
         return invalid("`params` must be an object");
     }
     let method = string(text, method.clone());
-    let (params, meta) = found.params(text);
+    let (params, meta) = found.params(text, &method);
     let context = Context::new(ProtocolVersion::LATEST, Arc::new(meta));
     let request = Request { method, params, context };
     Ok(match id {

@@ -29,6 +29,7 @@ pub fn negotiate(request: &mut Request, agreed: Agreed<'_>) -> Result<(), Error>
     let in_meta = request.context.meta().protocol_version();
     let requested = match (agreed, in_meta.as_deref()) {
         (Agreed::Header(Some(header)), Some(meta)) if header != meta => {
+            let (header, meta) = (cut(header), cut(meta));
             return Err(mismatch(format!(
                 "the header `MCP-Protocol-Version` says {header:?}, `_meta` says {meta:?}"
             )));
@@ -79,8 +80,13 @@ fn parse(requested: &str) -> Result<ProtocolVersion, Error> {
     ProtocolVersion::parse(requested).ok_or_else(|| {
         let supported = ProtocolVersion::ALL.map(ProtocolVersion::as_str);
         Error::new(ErrorKind::UnsupportedVersion, "unsupported protocol version")
-            .with_data(&Data { supported, requested })
+            .with_data(&Data { supported, requested: &cut(requested) })
     })
+}
+
+/// What a client sent as a version may be as long as a message.
+fn cut(version: &str) -> String {
+    version.chars().take(64).collect()
 }
 
 fn mismatch(message: String) -> Error {

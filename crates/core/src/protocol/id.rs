@@ -33,9 +33,10 @@ impl RequestId {
             b'"' => Some(Self(json)),
             b'-' | b'0'..=b'9' if json.contains(['.', 'e', 'E']) => {
                 let number: f64 = json.parse().ok()?;
-                // Beyond 2^53 a float no longer says which integer it means.
-                let exact = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
-                exact.then(|| Self(format!("{number:.0}").into()))
+                // From 2^53 on a float no longer says which integer it means.
+                let exact = number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0;
+                // Adding zero makes zero of minus zero.
+                exact.then(|| Self(format!("{:.0}", number + 0.0).into()))
             }
             b'-' | b'0'..=b'9' => Some(Self(json)),
             _ => None,
@@ -68,11 +69,12 @@ mod tests {
         check(r#""\u0061""#, Some(r#""a""#));
         check("1.0", Some("1"));
         check("1e2", Some("100"));
+        check("-0.0", Some("0"));
     }
 
     #[test]
     fn nothing_else_is_an_id() {
-        for json in ["null", "1.5", "true", "{}", "[]", "1e300"] {
+        for json in ["null", "1.5", "true", "{}", "[]", "1e300", "9007199254740993.0"] {
             check(json, None);
         }
         assert_eq!(RequestId::from_json(format!("\"{}\"", "x".repeat(2000)).into()), None);

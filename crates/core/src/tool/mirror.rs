@@ -132,7 +132,7 @@ fn same_integer(number: &serde_json::Number, sent: &str) -> bool {
         let whole = text.split_once('.').map_or(text, |(whole, fraction)| {
             if fraction.bytes().all(|digit| digit == b'0') { whole } else { text }
         });
-        whole.parse::<i64>().ok().filter(|integer| integer.abs() <= MAX_SAFE_INTEGER)
+        whole.parse::<i64>().ok().filter(|integer| (-MAX_SAFE_INTEGER..=MAX_SAFE_INTEGER).contains(integer))
     };
     matches!((integer(&number.to_string()), integer(sent)), (Some(left), Some(right)) if left == right)
 }
@@ -182,6 +182,7 @@ mod tests {
         assert!(verdict(json!({}), None));
         assert!(!verdict(json!({"v": 42}), Some("43")));
         assert!(!verdict(json!({"v": 42}), Some("42.5")));
+        assert!(!verdict(json!({"v": i64::MIN}), Some("-9223372036854775808")));
         assert!(!verdict(json!({"v": 42}), None));
         assert!(!verdict(json!({}), Some("42")));
     }

@@ -98,7 +98,22 @@ impl ToolCall {
     ///
     /// `InvalidParams` when they are not what `T` expects; the model reads what was wrong.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        self.arguments.parse().map_err(|error| Error::invalid_params(format!("invalid arguments: {error}")))
+        self.arguments.parse().map_err(|error| self.explain::<T>(&error))
+    }
+
+    /// Parses once more, to name the argument that is wrong.
+    fn explain<T: DeserializeOwned>(&self, error: &serde_json::Error) -> Error {
+        let mut parser = serde_json::Deserializer::from_str(self.arguments.as_str());
+        let named: Result<T, _> = serde_path_to_error::deserialize(&mut parser);
+        let text = error.to_string();
+        // A place in the line tells a model nothing.
+        let problem = text.rsplit_once(" at line ").map_or(&*text, |(problem, _)| problem);
+        Error::invalid_params(match named {
+            Err(error) if error.path().iter().next().is_some() => {
+                format!("Invalid arguments: `{}`: {problem}.", error.path())
+            }
+            _ => format!("Invalid arguments: {problem}."),
+        })
     }
 
     /// What else is known of the request.

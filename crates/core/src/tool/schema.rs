@@ -115,17 +115,33 @@ fn explain(error: &ValidationError<'_>, schema: &Value) -> String {
             format!("{subject} must be a multiple of {multiple_of}, got {}", got())
         }
         Kind::MaxLength { limit } => format!("{subject} may have at most {limit} characters"),
+        Kind::MinLength { limit: 1 } => format!("{subject} must not be empty"),
         Kind::MinLength { limit } => format!("{subject} needs at least {limit} characters"),
         Kind::MaxItems { limit } => format!("{subject} may have at most {limit} elements"),
+        Kind::MinItems { limit: 1 } => format!("{subject} must not be empty"),
         Kind::MinItems { limit } => format!("{subject} needs at least {limit} elements"),
         Kind::UniqueItems => format!("{subject} must not have the same element twice"),
         Kind::Pattern { pattern } => format!("{subject} must match the pattern {pattern}, got {}", got()),
         Kind::Format { format } => format!("{subject} must be a valid {format}, got {}", got()),
-        Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => {
+        Kind::FalseSchema => {
+            let allowed = allowed_names(schema, error.instance_path().as_str());
+            let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+            format!("an argument with the value {} is not allowed; allowed: {allowed}", got())
+        }
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
+            // What may also be null is most often a value that may be left out: its other form says what is meant.
+            let mut others = context.iter().filter(|branch| !branch.first().is_some_and(wants_null));
+            if let (Some(only), None) = (others.next().and_then(|branch| branch.first()), others.next()) {
+                return explain(only, schema);
+            }
             format!("{subject} has none of the allowed forms (see the tool's input schema), got {}", got())
         }
         _ => format!("{subject}: {}", cut_long(&error.to_string())),
     }
+}
+
+fn wants_null(error: &ValidationError<'_>) -> bool {
+    matches!(error.kind(), ValidationErrorKind::Type { kind: TypeKind::Single(jsonschema::JsonType::Null) })
 }
 
 fn type_names(kind: &TypeKind) -> String {
@@ -250,6 +266,26 @@ mod tests {
             &schema,
             &json!({"query": "a", "filters": [{"col": 1}]}),
             "Invalid arguments: unknown argument `col` in `filters[0]`; allowed: `column`.",
+        );
+    }
+
+    #[test]
+    fn what_may_be_left_out_is_explained_by_what_it_may_be() {
+        let schema = json!({
+            "type": "object",
+            "properties": {"how": {"anyOf": [{"$ref": "#/$defs/how"}, {"type": "null"}]}},
+            "$defs": {"how": {"type": "string", "enum": ["up", "down"]}},
+        });
+        check(
+            &schema,
+            &json!({"how": "x"}),
+            r#"Invalid arguments: `how` must be one of ["up","down"], got "x"."#,
+        );
+        let nothing = json!({"type": "object", "additionalProperties": false});
+        check(
+            &nothing,
+            &json!({"x": 1}),
+            "Invalid arguments: an argument with the value 1 is not allowed; allowed: none.",
         );
     }
 
