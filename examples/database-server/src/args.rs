@@ -49,4 +49,5 @@ Examples:
   database-server --config server.toml --check-config
   DATABASE_URL=postgres://reader@localhost/shop database-server --stdio
 
-Exit codes: 0 after a regular end, 1 when serving failed, 2 when a setting must be changed.";
+Exit codes: 0 after a regular end; 2 when a setting is wrong in itself; 1 when serving failed, or a database, the
+network or the system refused what the settings ask for.";

@@ -89,7 +89,7 @@ impl Config {
         args: &Args,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let (mut settings, file) = match &args.config {
+        let (mut settings, file) = match args.config.as_ref().filter(|path| !path.as_os_str().is_empty()) {
             Some(path) => read(path)?,
             None => (Table::new(), Source::default()),
         };
@@ -104,7 +104,8 @@ impl Config {
             }
         }
         let mut set = |path: &[&str], value: Value| set(&mut settings, path, value).map_err(ConfigError);
-        if let Some(url) = &args.database_url {
+        // A variable that is empty is as good as none.
+        if let Some(url) = args.database_url.as_ref().filter(|url| !url.is_empty()) {
             set(&["databases", DEFAULT_DATABASE, "url"], url.as_str().into())?;
         }
         if let Some(listen) = args.listen {

@@ -28,7 +28,7 @@ const EXIT_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let config = match Config::load(&args, std::env::vars()) {
+    let config = match Config::load(&args, environment()) {
         Ok(config) => config,
         Err(error) => return fail(EXIT_CONFIG, &error),
     };
@@ -49,6 +49,12 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => fail(code, &message),
     }
+}
+
+/// The environment, but for what is no text: that is none of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Why the process ends early.
