@@ -26,8 +26,8 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) stdio: bool,
 
-    /// Read settings from this TOML file
-    #[arg(long, value_name = "FILE", env = "TOWLINE_CONFIG")]
+    /// Read settings from this TOML file [env: TOWLINE_CONFIG]
+    #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
     /// Check the settings and whether the databases can be reached, then stop

@@ -176,12 +176,20 @@ fn set(settings: &mut Table, path: &[&str], value: Value) -> Result<(), String> 
 fn read(path: &Path) -> Result<(Table, Source), ConfigError> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| ConfigError(format!("cannot read {name}: {}", error.kind())))?;
+        .map_err(|error| ConfigError(format!("cannot read {name}: {}", reason(&error))))?;
     let table = text.parse::<Table>().map_err(|error| {
         let line = error.span().map_or(1, |span| line_at(&text, span.start));
         ConfigError(format!("{name}, line {line}: not TOML: {}", error.message()))
     })?;
     Ok((table, Source { name, text }))
+}
+
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::InvalidData => "it is not UTF-8 text".into(),
+        other => other.to_string(),
+    }
 }
 
 /// The file that settings come from, to say where in it a mistake is.

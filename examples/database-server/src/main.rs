@@ -27,7 +27,10 @@ values as parameters ($1, $2), and aggregate in SQL instead of fetching many row
 const EXIT_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let mut args = Args::parse();
+    // By hand, because an empty variable is as good as none.
+    let file = || std::env::var_os("TOWLINE_CONFIG").filter(|file| !file.is_empty());
+    args.config = args.config.or_else(|| file().map(Into::into));
     let config = match Config::load(&args, environment()) {
         Ok(config) => config,
         Err(error) => return fail(EXIT_CONFIG, &error),
