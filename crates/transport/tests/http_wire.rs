@@ -278,3 +278,20 @@ async fn malformed_bodies_leave_the_server_well() {
     let response = server.send(post_call("echo", r#"{"text":"well"}"#, "")).await;
     assert!(response.body.contains("well"));
 }
+
+#[tokio::test]
+async fn a_client_that_goes_away_is_noticed_behind_bytes_that_wait() {
+    let probe = Probe::default();
+    let server = Running::start(HttpServer::new(server(&probe))).await;
+    let wait = post_call("wait", "{}", "");
+    for (n, behind) in ["\r\n", "POST /mcp HT", &wait, &"x".repeat(20_000)].into_iter().enumerate() {
+        let mut connection = server.connect().await;
+        connection.write(&wait).await;
+        probe.until_started(n + 1).await;
+        connection.write(behind).await;
+        assert_eq!(probe.dropped(), n, "{behind:.20}");
+        drop(connection);
+        probe.until_dropped(n + 1).await;
+    }
+    assert_eq!(probe.started(), 4, "a request behind one that was given up is not begun");
+}

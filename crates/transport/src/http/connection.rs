@@ -18,7 +18,7 @@ use towline_core::Serve;
 use super::future::ResponseFuture;
 use super::respond::ResponseBody;
 use super::service::{Connection, HttpService};
-use super::watch::{Timeouts, Verdict, Watch, Watched};
+use super::watch::{Socket, Timeouts, Verdict, Watch, Watched};
 
 /// The address from which a request came, in its context's extensions. Behind a proxy it is the proxy's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,8 @@ pub(super) async fn serve<S: Serve>(
     timeouts: Timeouts,
     stop: Arc<Stop>,
 ) {
-    let stream = Watched { inner: stream, activity: Arc::clone(&activity) };
+    let socket = Socket::new(stream);
+    let stream = Watched::new(socket.clone(), Arc::clone(&activity));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), Requests(service)));
     let mut watch = Watch::new(timeouts, period);
     let mut tick = pin!(sleep(period));
@@ -63,6 +64,9 @@ pub(super) async fn serve<S: Serve>(
         }
         while tick.as_mut().poll(cx).is_ready() {
             tick.as_mut().reset(Instant::now() + period);
+            if activity.is_busy() && socket.is_closed_by_peer() {
+                return Poll::Ready(Ok(()));
+            }
             match watch.look(&activity) {
                 Verdict::Fine => {}
                 Verdict::Idle if !closing => {

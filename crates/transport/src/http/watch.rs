@@ -3,14 +3,19 @@
 //! hyper's own header timer is made anew for each request and also ends connections that merely wait for the next one.
 //! Here the requests only count, and a slow tick per connection looks at the counts.
 
+use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+
+/// The most that passes between looks, so that a client that has gone away is noticed soon.
+const LONGEST_TICK: Duration = Duration::from_secs(1);
 
 /// How long a connection may take over what.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +31,8 @@ pub(super) struct Timeouts {
 impl Timeouts {
     /// How often to look. The shortest time, `also` among them, is cut into five, so that each is met to within a fifth.
     pub(super) fn tick(&self, also: Duration) -> Duration {
-        (self.header.min(self.idle).min(self.write).min(also) / 5).max(Duration::from_millis(1))
+        let shortest = self.header.min(self.idle).min(self.write).min(also);
+        (shortest / 5).clamp(Duration::from_millis(1), LONGEST_TICK)
     }
 }
 
@@ -52,6 +58,11 @@ impl Activity {
         }
         self.in_flight.fetch_add(1, Relaxed);
         Requested(Arc::clone(self))
+    }
+
+    /// Whether a request is being answered.
+    pub(super) fn is_busy(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0
     }
 }
 
@@ -103,7 +114,7 @@ impl Watch {
         }
         let requests = activity.requests.load(Relaxed);
         let asked = std::mem::replace(&mut self.requests, requests) != requests;
-        if asked || moved || activity.in_flight.load(Relaxed) > 0 {
+        if asked || moved || activity.is_busy() {
             self.waited = Duration::ZERO;
         } else {
             self.waited += self.tick;
@@ -124,20 +135,52 @@ impl Watch {
     }
 }
 
-/// A stream whose reads and writes are counted.
-#[derive(Debug)]
-pub(super) struct Watched<T> {
-    pub(super) inner: T,
-    pub(super) activity: Arc<Activity>,
+/// A socket that is looked at while hyper owns the stream over it. Both happen in the connection's own task, so the
+/// lock is always free.
+#[derive(Clone, Debug)]
+pub(super) struct Socket(Arc<Mutex<TcpStream>>);
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self(Arc::new(Mutex::new(stream)))
+    }
+
+    /// Whether the peer has closed its side, be there unread bytes before the end or not.
+    ///
+    /// hyper looks for the end by reading, which it does not do while it holds bytes of a next request.
+    pub(super) fn is_closed_by_peer(&self) -> bool {
+        let stream = self.lock();
+        let ready = pin!(stream.ready(Interest::READABLE));
+        match ready.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(ready)) => ready.is_read_closed(),
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TcpStream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.inner).poll_read(cx, out);
+/// A stream over a socket whose reads and writes are counted.
+#[derive(Debug)]
+pub(super) struct Watched {
+    socket: Socket,
+    is_write_vectored: bool,
+    activity: Arc<Activity>,
+}
+
+impl Watched {
+    pub(super) fn new(socket: Socket, activity: Arc<Activity>) -> Self {
+        let is_write_vectored = socket.lock().is_write_vectored();
+        Self { socket, is_write_vectored, activity }
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut *self.socket.lock()).poll_read(cx, out);
         if read.is_ready() {
             self.activity.reads.fetch_add(1, Relaxed);
         }
@@ -145,7 +188,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T> Watched<T> {
+impl Watched {
     fn note<R>(&self, write: Poll<R>) -> Poll<R> {
         // A flag that is not set need not be cleared: most writes never wait.
         if write.is_pending() {
@@ -160,30 +203,30 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let write = Pin::new(&mut self.inner).poll_write(cx, data);
+impl AsyncWrite for Watched {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let write = Pin::new(&mut *self.socket.lock()).poll_write(cx, data);
         self.note(write)
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let write = Pin::new(&mut self.inner).poll_write_vectored(cx, data);
+        let write = Pin::new(&mut *self.socket.lock()).poll_write_vectored(cx, data);
         self.note(write)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.is_write_vectored
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.socket.lock()).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.socket.lock()).poll_shutdown(cx)
     }
 }
