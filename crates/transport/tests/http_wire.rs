@@ -295,3 +295,47 @@ async fn a_client_that_goes_away_is_noticed_behind_bytes_that_wait() {
     }
     assert_eq!(probe.started(), 4, "a request behind one that was given up is not begun");
 }
+
+/// A frame of HTTP/2 (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, len, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+#[tokio::test]
+async fn pings_keep_no_connection_open() {
+    let options = HttpServer::new(server(&Probe::default())).header_timeout(SHORT).idle_timeout(SHORT * 3);
+    let server = Running::start(options).await;
+    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &*frame(4, 0, 0, &[])].concat();
+    // Indexed: `:method: POST`, `:scheme: http`; literal: `:path: /mcp`, `:authority: localhost` (RFC 7541, appendix A).
+    let request = frame(1, 5, 1, b"\x83\x86\x04\x04/mcp\x01\x09localhost");
+    for (request, limit) in [(None, SHORT), (Some(request), SHORT * 3)] {
+        let start = Instant::now();
+        let mut connection = server.connect().await;
+        connection.write(&preface).await;
+        if let Some(request) = &request {
+            connection.write(request).await;
+        }
+        let mut answer = Vec::new();
+        let pings = async {
+            use tokio::io::AsyncWriteExt;
+            while connection.stream.write_all(&frame(6, 0, 0, b"12345678")).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                match connection.stream.try_read_buf(&mut answer) {
+                    Ok(0) => return,
+                    Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(4), pings).await.expect("it is closed");
+        assert!(start.elapsed() >= limit / 2 && start.elapsed() <= limit * 2, "{:?}", start.elapsed());
+        let mut answered = false;
+        while let [_, high, low, kind, _, _, _, _, stream, rest @ ..] = &*answer {
+            answered |= (*kind, *stream) == (1, 1);
+            let len = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
+            answer.drain(..9 + len);
+        }
+        assert_eq!(answered, request.is_some());
+    }
+}

@@ -114,7 +114,10 @@ impl Watch {
         }
         let requests = activity.requests.load(Relaxed);
         let asked = std::mem::replace(&mut self.requests, requests) != requests;
-        if asked || moved || activity.is_busy() {
+        // What HTTP/2 says between requests, such as that it is still there, asks for nothing. Over HTTP/1.1 only
+        // answers are written.
+        let answers = moved && requests > 0 && !activity.http2.load(Relaxed);
+        if asked || answers || activity.is_busy() {
             self.waited = Duration::ZERO;
         } else {
             self.waited += self.tick;
