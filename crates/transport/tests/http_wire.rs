@@ -240,6 +240,19 @@ async fn requests_over_the_bound_are_shed() {
     assert_eq!(server.send(call_count()).await.status, 200);
 }
 
+#[tokio::test]
+async fn a_body_that_is_slow_to_come_keeps_no_other_request_out() {
+    let service = HttpService::new(server(&Probe::default())).max_in_flight(NonZeroUsize::MIN);
+    let server = Running::service(service).await;
+    let request = post_call("echo", r#"{"text":"hi"}"#, "");
+    let mut slow = server.connect().await;
+    slow.write(&request[..request.len() - 5]).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(server.send(&request).await.status, 200);
+    slow.write(&request[request.len() - 5..]).await;
+    assert_eq!(slow.response().await.status, 200);
+}
+
 fn call_count() -> String {
     let body = call(1, "count", r#"{"count":2}"#, "");
     post(&[JSON, ACCEPT, MODERN, "Mcp-Method: tools/call", "Mcp-Name: count"], &body)

@@ -111,6 +111,11 @@ where
                         Err(refusal) => break refusal.into_response(),
                     };
                     let pending = pending.take().expect("a body ends once");
+                    if let Some(Err(refusal)) =
+                        this.guard.as_mut().map(|guard| guard.enter(&pending.options.in_flight))
+                    {
+                        break refusal.into_response();
+                    }
                     this.state.set(pending.call(body));
                 }
                 Projected::Calling { call, exchange } => {

@@ -78,8 +78,26 @@ pub(super) struct Options {
 
 /// What counts a request for as long as it runs.
 pub(super) struct Guard {
-    _in_flight: InFlight,
+    /// Taken once the body is there: one that is slow to come keeps no other request out.
+    in_flight: Option<InFlight>,
     _requested: Option<Requested>,
+}
+
+impl Guard {
+    /// Counts the request among those that run.
+    ///
+    /// # Errors
+    ///
+    /// When there are as many as may be.
+    pub(super) fn enter(&mut self, bound: &Bound) -> Result<(), Refusal> {
+        self.in_flight = bound.enter();
+        if self.in_flight.is_some() {
+            return Ok(());
+        }
+        let error = Error::new(ErrorKind::Overloaded, "the server is at its limit; try again shortly")
+            .with_retry_after(Duration::from_secs(1));
+        Err(Refusal::of(StatusCode::SERVICE_UNAVAILABLE, error))
+    }
 }
 
 impl<S> HttpService<S> {
@@ -182,9 +200,9 @@ impl<S: Serve> HttpService<S> {
         let note = |connection: &Connection| connection.activity.request(request.version());
         let requested = self.connection.as_ref().map(note);
         match self.admit(request) {
-            Ok((head, extensions, body, in_flight)) => {
+            Ok((head, extensions, body)) => {
                 let server = self.server.clone();
-                let guard = Guard { _in_flight: in_flight, _requested: requested };
+                let guard = Guard { in_flight: None, _requested: requested };
                 ResponseFuture::reading(server, Arc::clone(&self.options), head, extensions, body, guard)
             }
             Err(refusal) => ResponseFuture::refused(refusal),
@@ -192,10 +210,7 @@ impl<S: Serve> HttpService<S> {
     }
 
     /// Judges a request by its head.
-    fn admit<B: Body>(
-        &self,
-        request: Request<B>,
-    ) -> Result<(Head, Extensions, Collect<B>, InFlight), Refusal> {
+    fn admit<B: Body>(&self, request: Request<B>) -> Result<(Head, Extensions, Collect<B>), Refusal> {
         let (mut parts, body) = request.into_parts();
         let options = &self.options;
         let head = head::read(&parts, &options.allowed)?;
@@ -203,11 +218,6 @@ impl<S: Serve> HttpService<S> {
             return Err(Refusal::not_found());
         }
         let refused = |refusal: Refusal| refusal.with_origin(head.origin.clone());
-        let Some(in_flight) = options.in_flight.enter() else {
-            let error = Error::new(ErrorKind::Overloaded, "the server is at its limit; try again shortly")
-                .with_retry_after(Duration::from_secs(1));
-            return Err(refused(Refusal::of(StatusCode::SERVICE_UNAVAILABLE, error)));
-        };
         let body = Collect::new(body, options.max_body, self.deadline(parts.version)).map_err(refused)?;
         let mut extensions = self.extensions.clone();
         if !parts.extensions.is_empty()
@@ -215,7 +225,7 @@ impl<S: Serve> HttpService<S> {
         {
             extensions.extend(own);
         }
-        Ok((head, extensions, body, in_flight))
+        Ok((head, extensions, body))
     }
 }
 
