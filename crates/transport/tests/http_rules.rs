@@ -187,6 +187,23 @@ async fn what_the_client_accepts() {
             "{accept}"
         );
     }
+    // The status of a failure is not lost to a client that takes nothing but streams.
+    let stream = "Accept: text/event-stream";
+    for (method, expected) in [
+        ("unknown/method", (404, Some("application/json"), -32601)),
+        ("tools/list", (200, Some("text/event-stream"), -1)),
+    ] {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":7,"method":"{method}","params":{{{META}}}}}"#);
+        let method = format!("Mcp-Method: {method}");
+        let response = server.send(post(&[JSON, stream, MODERN, &method], &body)).await;
+        assert_eq!(
+            (response.status, response.header("content-type"), response.code()),
+            expected,
+            "{response:?}"
+        );
+    }
+    let response = server.send(post_call("panic", "{}", "").replace(ACCEPT, stream)).await;
+    assert_eq!((response.status, response.header("content-type")), (200, Some("text/event-stream")));
     // A client that takes no stream gets its answer without the reports.
     let request = post_call("count", r#"{"count":3}"#, r#""progressToken":1"#)
         .replace(ACCEPT, "Accept: application/json");
@@ -366,6 +383,9 @@ async fn failures_of_layers_have_their_status() {
         let body = if version == "2026-07-28" { body } else { body.replace(META, "") };
         let header = format!("MCP-Protocol-Version: {version}");
         let response = server.send(post(&[JSON, &header, "Mcp-Method: nothing"], &body)).await;
+        assert_eq!((response.status, response.code(), response.header("retry-after")), (429, 429, Some("2")));
+        let stream = "Accept: text/event-stream";
+        let response = server.send(post(&[JSON, stream, &header, "Mcp-Method: nothing"], &body)).await;
         assert_eq!((response.status, response.code(), response.header("retry-after")), (429, 429, Some("2")));
         let response =
             server.send(post(&[JSON, &header, "Mcp-Method: ping"], &body.replace("nothing", "ping"))).await;

@@ -185,10 +185,12 @@ fn reporting<S: Serve>(server: S, mut request: Request) -> (Pin<Box<Call<S>>>, R
 }
 
 impl Exchange {
-    /// An answer alone.
+    /// An answer alone. A failure that HTTP has a status for is told by it, which a stream cannot have, even to a
+    /// client that did not list JSON: the specification wants those statuses.
     fn answer<S: Serve>(&self, answer: &Result<Reply, Error>) -> HttpResponse<S> {
         let body = codec::encode(self.id.as_ref(), answer, self.version);
-        if !self.accepts.json {
+        let status = respond::status(answer, self.version);
+        if !self.accepts.json && status == StatusCode::OK {
             let mut event = Vec::with_capacity(body.len() + 24);
             sse::push_event(&mut event, &body);
             return sse::response(ResponseBody::whole(event.into()));
@@ -197,7 +199,7 @@ impl Exchange {
             Err(error) if !error.is_in_tool() => error.retry_after(),
             _ => None,
         };
-        respond::json(respond::status(answer, self.version), body, retry_after)
+        respond::json(status, body, retry_after)
     }
 
     /// An answer that was there as soon as what came before it.
