@@ -8,6 +8,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use towline_core::codec::HeaderParams;
+use towline_core::{Error, ErrorKind};
 
 use super::allow::Allowed;
 use super::refusal::Refusal;
@@ -80,7 +81,10 @@ fn scan<'a>(headers: &'a HeaderMap, head: &mut Head) -> Result<Found<'a>, Refusa
             None => Ok(()),
             Some(_) => {
                 let message = format!("the header `{name}` stands there twice");
-                Err(Refusal::new(StatusCode::BAD_REQUEST, message))
+                // Of two that mirror the body, one at least does not stand for it.
+                let mirrors = *name == PROTOCOL_VERSION || *name == MCP_METHOD || *name == MCP_NAME;
+                let kind = if mirrors { ErrorKind::HeaderMismatch } else { ErrorKind::InvalidRequest };
+                Err(Refusal::of(StatusCode::BAD_REQUEST, Error::new(kind, message)))
             }
         }
     }
