@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Pool, ReadOnly};
+use super::{Pool, ReadOnly, names};
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::error::PostgresError;
 use crate::guard::{Catalog, CatalogRow, Checked, Guard, Policy, RefusalKind};
@@ -66,6 +66,14 @@ impl Checker {
         let read = async {
             if self.age().is_none() {
                 warn_of_power(pool.name(), &session).await?;
+                for entry in names::unresolved(pool.config(), &session).await? {
+                    tracing::warn!(
+                        database = pool.name(),
+                        key = entry.key,
+                        entry = entry.entry,
+                        "the configuration names something that the database does not have: check its spelling"
+                    );
+                }
             }
             session.rows(Catalog::QUERY, &[]).await
         };

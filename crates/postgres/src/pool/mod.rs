@@ -4,6 +4,7 @@ mod cache;
 mod checker;
 mod health_check;
 mod lease;
+mod names;
 mod query;
 mod read_only;
 mod tls;
