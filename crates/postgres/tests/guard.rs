@@ -62,6 +62,12 @@ fn an_attack_is_refused_for_what_it_is() {
     check("-- nothing", RefusalKind::Empty, "there is no statement");
     check("SELECT 1\0", RefusalKind::Syntax, "NUL");
     check("SELEC 1", RefusalKind::Syntax, "syntax error at or near \"SELEC\"");
+    check("SELECT 'é', FRM 1 FROM", RefusalKind::Syntax, "(SQLSTATE 42601, at character 17)");
+    check("SELECT (1", RefusalKind::Syntax, "(SQLSTATE 42601, at character 10)");
+    check("SELECT 1 1 1", RefusalKind::Syntax, "(SQLSTATE 42601)");
+    assert_eq!(guard().check("SELEC 1").unwrap_err().sqlstate(), Some("42601"));
+    assert_eq!(guard().check("DROP TABLE t").unwrap_err().sqlstate(), None);
+    check("SELECT xpath('/', '<a/>')", RefusalKind::Function, "cannot be stopped by a timeout");
     check("SELECT 1; SELECT 2", RefusalKind::SeveralStatements, "2 statements");
     check("DROP TABLE t", RefusalKind::Statement, "DROP is not allowed");
     check("COMMIT", RefusalKind::Statement, "COMMIT");
@@ -246,6 +252,17 @@ fn only_listed_schemas_are_read() {
         "SELECT f.pg_get_viewdef FROM unnest(ARRAY[1::oid]) f",
     ] {
         assert!(guard.check(closed).is_err(), "{closed}");
+    }
+    // What is closed everywhere is closed for that reason, which a list of schemas does not change.
+    for (sql, part) in [
+        ("SELECT pg_sleep(1)", "it is volatile"),
+        ("SELECT pg_read_file('x')", "it is volatile"),
+        ("SELECT pg_advisory_lock(1)", "it is volatile"),
+        ("SELECT pg_relation_size('sales.targets')", "objects of any schema"),
+        ("SELECT pg_get_viewdef(1)", "objects of any schema"),
+    ] {
+        let refusal = guard.check(sql).unwrap_err();
+        assert!(refusal.message().contains(part), "{sql}: {refusal}");
     }
     // What an unqualified name means is not known then.
     let unknown_path = Guard::new(Policy::default().with_schemas(["public"]));
@@ -467,6 +484,14 @@ fn a_named_function_is_allowed() {
         .with_function("audit.note")
         .with_function("nextval");
     let guard = Guard::new(policy);
+    let xml = Guard::new(Policy::default().with_function("xmltable").with_function("xmlexists"));
+    for allowed in [
+        "SELECT * FROM XMLTABLE('/r' PASSING ('<r/>'::xml) COLUMNS v text PATH '.') t",
+        "SELECT XMLEXISTS('//a' PASSING BY REF ('<a/>'::xml))",
+    ] {
+        assert!(xml.check(allowed).is_ok(), "{allowed}: {:?}", xml.check(allowed));
+    }
+    assert!(xml.check("SELECT xpath('/', '<a/>')").is_err());
     guard.set_catalog(Catalog::from_rows([
         row("function", "audit", "note", "v"),
         row("function", "other", "note", "i"),

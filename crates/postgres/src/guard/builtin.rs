@@ -119,6 +119,10 @@ pub(super) fn denied(name: &str) -> Option<&'static str> {
     match name {
         "crosstab" | "crosstab2" | "crosstab3" | "crosstab4" | "crosstabn" | "connectby" | "xpath_table"
         | "ts_stat" | "st_estimatedextent" | "st_findextent" | "find_srid" => Some(runs_text),
+        // libxml2 looks at no interrupt: neither a timeout nor a cancellation ends it.
+        "xpath" | "xpath_exists" | "xmlexists" | "xpath_string" | "xpath_nodeset" | "xpath_list"
+        | "xpath_number" | "xpath_bool" => Some("cannot be stopped by a timeout while it runs"),
+        "isn_weak" => Some("changes a setting of the session"),
         "xslt_process" => Some("can read files and addresses"),
         "txid_current" | "pg_current_xact_id" => Some("takes a transaction id, which is a write"),
         "pg_prepared_statement" | "pg_cursor" => Some("shows what others ran on this connection"),

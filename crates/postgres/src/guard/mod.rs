@@ -199,7 +199,7 @@ fn judge(rules: Arc<Rules>, sql: Arc<str>) -> Verdict {
         return Err(Refusal::new(RefusalKind::Syntax, text));
     }
     parser::run(move || {
-        let tree = parser::parse(&sql).map_err(|error| walk::unparsed(&error))?;
+        let tree = parser::parse(&sql).map_err(|error| walk::unparsed(&error, &sql))?;
         walk::statement(&rules, &tree)
     })
     .unwrap_or_else(|| {

@@ -51,6 +51,9 @@ pub enum RefusalKind {
 }
 
 impl RefusalKind {
+    /// PostgreSQL's code for what its parser does not take.
+    pub(super) const SYNTAX_ERROR: &'static str = "42601";
+
     /// The kind as a word for a metric's label.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -85,6 +88,12 @@ impl Refusal {
     /// Why the statement is refused.
     pub fn kind(&self) -> RefusalKind {
         self.0.kind
+    }
+
+    /// PostgreSQL's five-character code where the server would have given one: `42601` for
+    /// [`RefusalKind::Syntax`].
+    pub fn sqlstate(&self) -> Option<&'static str> {
+        (self.0.kind == RefusalKind::Syntax).then_some(RefusalKind::SYNTAX_ERROR)
     }
 
     /// The text for the client.

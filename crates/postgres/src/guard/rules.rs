@@ -56,6 +56,11 @@ impl Rules {
         self.catalog.is_some()
     }
 
+    /// Whether the policy allows this name by itself.
+    pub(super) fn allows(&self, name: &str) -> bool {
+        self.allowed.contains(name)
+    }
+
     /// Judges a call of `name` with so many arguments.
     pub(super) fn function(&self, schema: Option<&str>, name: &str, arguments: usize) -> Judgement {
         let builtin = |this: &Self| this.builtin_function(name, arguments);
@@ -67,7 +72,13 @@ impl Rules {
                 let others = self.candidates(name, None, |_| true);
                 combine(builtin(self), others)
             }
-            Some("pg_catalog") => builtin(self),
+            Some("pg_catalog") => {
+                if self.allowed.contains(name) || self.allowed.contains(format!("pg_catalog.{name}").as_str())
+                {
+                    return Judgement::Allowed { varies: true };
+                }
+                builtin(self)
+            }
             Some(schema) => {
                 if self.allowed.contains(format!("{schema}.{name}").as_str()) {
                     return Judgement::Allowed { varies: true };
@@ -157,10 +168,11 @@ impl Rules {
         if let Some(reason) = builtin::denied(name) {
             return Judgement::Refused(Why::Denied(reason));
         }
-        if self.policy.schemas.is_some() && builtin::describes_objects(name) {
-            return Judgement::Refused(Why::Describes);
-        }
+        let describes = self.policy.schemas.is_some() && builtin::describes_objects(name);
         if builtin::is_harmless(name) {
+            if describes {
+                return Judgement::Refused(Why::Describes);
+            }
             return Judgement::Allowed { varies: true };
         }
         if name == "ts_rewrite" && arguments == 3 {
@@ -172,9 +184,11 @@ impl Rules {
             return Judgement::Refused(why);
         }
         match shipped.max(live.map(|routine| routine.facts.volatility)) {
+            // What keeps a function closed everywhere is the better reason.
+            Some(Volatility::Volatile) => Judgement::Refused(Why::Volatile),
+            _ if describes => Judgement::Refused(Why::Describes),
             None if builtin::is_type(name) => Judgement::Allowed { varies: false },
             None => Judgement::Unknown,
-            Some(Volatility::Volatile) => Judgement::Refused(Why::Volatile),
             Some(_) => Judgement::Allowed { varies: builtin::varies(name, arguments) },
         }
     }

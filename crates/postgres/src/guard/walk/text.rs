@@ -19,7 +19,7 @@ pub(super) fn several(count: usize, location: i32) -> Refusal {
 }
 
 /// What the parser did not take.
-pub(in super::super) fn unparsed(error: &pg_query::Error) -> Refusal {
+pub(in super::super) fn unparsed(error: &pg_query::Error, sql: &str) -> Refusal {
     let pg_query::Error::Parse(message) = error else {
         return Refusal::new(
             RefusalKind::TooDeep,
@@ -35,7 +35,27 @@ pub(in super::super) fn unparsed(error: &pg_query::Error) -> Refusal {
     if message.contains("open pipe") {
         return Refusal::new(RefusalKind::Internal, "the statement could not be checked: try again");
     }
-    Refusal::new(RefusalKind::Syntax, format!("not valid SQL: {message}"))
+    let place = place(message, sql);
+    let mut text = format!("not valid SQL: {message} (SQLSTATE {}", RefusalKind::SYNTAX_ERROR);
+    if let Some(place) = place {
+        // In characters from 1, as PostgreSQL counts.
+        text.push_str(&format!(", at character {}", sql[..place].chars().count() + 1));
+    }
+    text.push(')');
+    let place = place.and_then(|place| i32::try_from(place).ok()).unwrap_or(-1);
+    Refusal::new(RefusalKind::Syntax, text).at(place)
+}
+
+/// Where the parser stopped, in bytes. It quotes what it read there, which is a place if the
+/// statement has it once.
+fn place(message: &str, sql: &str) -> Option<usize> {
+    if message.ends_with("at end of input") {
+        return Some(sql.len());
+    }
+    let near = message.split_once("at or near \"")?.1.strip_suffix('"')?;
+    let mut places = sql.match_indices(near);
+    let (place, _) = places.next().filter(|_| !near.is_empty())?;
+    places.next().is_none().then_some(place)
 }
 
 /// A kind of node that no reading statement has.
@@ -153,6 +173,11 @@ fn instead(name: &str) -> &'static str {
         "txid_current" | "pg_current_xact_id" => ". Use pg_current_snapshot()",
         "query_to_xml" | "table_to_xml" | "query_to_xml_and_xmlschema" | "table_to_xml_and_xmlschema" => {
             ". Write the query itself, with xmlelement and xmlforest"
+        }
+        "xpath" | "xpath_exists" | "xmlexists" | "xpath_string" | "xpath_nodeset" | "xpath_list"
+        | "xpath_number" | "xpath_bool" => {
+            ". Select the xml value itself and read it on your side; the server's operator can allow the \
+             function by name"
         }
         "ts_stat" => ". Use unnest(tsvector) in a query instead",
         "crosstab" | "crosstab2" | "crosstab3" | "crosstab4" => {
