@@ -283,6 +283,11 @@ impl PostgresError {
         match &code.code()[..2] {
             // Resources, operators, system errors, foreign servers, internal errors: their texts
             // hold paths and hosts.
+            // Before PostgreSQL 16 extensions such as hstore report mistakes in the statement this way.
+            // Only the message: the rest of such an error is the server's own business.
+            "XX" if code.code() == "XX000" && !inner.message().contains(['/', '\\']) => {
+                Self::Statement(SqlError { detail: None, hint: None, ..SqlError::new(inner) })
+            }
             "57" | "08" => Self::Lost { database, source: error.into() },
             "53" | "58" | "XX" | "HV" | "F0" | "72" => {
                 Self::Server { database, sqlstate: code.code().to_owned(), source: error.into() }

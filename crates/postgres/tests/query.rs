@@ -143,6 +143,44 @@ async fn schemas_and_columns_that_are_closed_stay_closed() {
 }
 
 #[tokio::test]
+async fn names_in_the_configuration_that_nothing_has_are_told() {
+    let database = Database::fresh().unwrap();
+    database.run("CREATE TABLE people (name text, ssn text)").unwrap();
+    let mut config = DatabaseConfig::new(database.url());
+    config.schemas = vec!["public".into(), "pubic".into()];
+    config.hidden_columns =
+        ["people.ssn", "public.people.ssn", "people.snn", "private.people.ssn", "Public.people.ssn"]
+            .map(str::to_owned)
+            .into();
+    config.allowed_functions =
+        ["nextval", "pg_catalog.setval", "xmltable", "nextvall"].map(str::to_owned).into();
+    let unresolved = Pool::new(config.clone()).unwrap().check_names().await.unwrap();
+    let entries: Vec<&str> = unresolved.iter().map(|text| text.split('`').nth(3).unwrap()).collect();
+    assert_eq!(entries, ["pubic", "people.snn", "private.people.ssn", "Public.people.ssn", "nextvall"]);
+    assert!(unresolved[1].contains("`hidden_columns` names no column"), "{}", unresolved[1]);
+    // It is a warning, not the end of the service.
+    let callers = Caller::with(config);
+    callers.call("execute_query", json!({"query": "SELECT name FROM people"})).await;
+}
+
+#[tokio::test]
+async fn a_message_of_an_internal_error_is_shown_unless_it_holds_a_path() {
+    let database = Database::fresh().unwrap();
+    database
+        .run(
+            "CREATE FUNCTION fail(text) RETURNS int LANGUAGE plpgsql STABLE AS $$
+             BEGIN RAISE EXCEPTION USING ERRCODE = 'XX000', MESSAGE = $1, DETAIL = 'inner'; END $$",
+        )
+        .unwrap();
+    let callers = Caller::new(database.url());
+    let told =
+        callers.refusal("execute_query", json!({"query": "SELECT fail('Unexpected end of string')"})).await;
+    assert!(told.contains("Unexpected end of string (SQLSTATE XX000)") && !told.contains("inner"), "{told}");
+    let kept = callers.refusal("execute_query", json!({"query": "SELECT fail('no file base/1/2')"})).await;
+    assert!(!kept.contains("base/1"), "{kept}");
+}
+
+#[tokio::test]
 async fn tables_are_listed_with_what_is_known_of_them() {
     let database = Database::fresh().unwrap();
     database
