@@ -144,6 +144,13 @@ async fn methods_paths_and_media_types() {
     for path in ["/", "/mcp/", "/MCP", "/mcp/x", "/health"] {
         let response = server.send(good.replacen("/mcp", path, 1)).await;
         assert_eq!((response.status, &*response.body), (404, ""), "{path}");
+        for other in [
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            post(&["Content-Type: text/plain", "Accept: text/html"], "x").replacen("/mcp", path, 1),
+        ] {
+            let response = server.send(&other).await;
+            assert_eq!((response.status, response.header("allow")), (404, None), "{other}");
+        }
     }
     assert_eq!(server.send(good.replacen("/mcp", "/mcp?x=1", 1)).await.status, 200);
     for (content_type, expected) in [

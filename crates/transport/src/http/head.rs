@@ -54,16 +54,20 @@ struct Found<'a> {
     accept: bool,
 }
 
-/// Reads the head of a request and refuses what need not be read any further.
+/// Reads the head of a request and refuses what need not be read any further. With a `path`, there is nothing at any
+/// other, whatever the request is.
 ///
 /// # Errors
 ///
 /// What to answer instead.
-pub(super) fn read(parts: &Parts, allowed: &Allowed) -> Result<Head, Refusal> {
+pub(super) fn read(parts: &Parts, allowed: &Allowed, path: Option<&str>) -> Result<Head, Refusal> {
     let mut head = Head::default();
     let found = scan(&parts.headers, &mut head)?;
     check_sender(parts, &found, allowed)?;
     head.origin = found.origin.cloned();
+    if path.is_some_and(|path| path != parts.uri.path()) {
+        return Err(Refusal::not_found().with_origin(head.origin));
+    }
     if parts.method == Method::OPTIONS && head.origin.is_some() {
         return Err(Refusal::preflight(parts, &head));
     }

@@ -213,10 +213,7 @@ impl<S: Serve> HttpService<S> {
     fn admit<B: Body>(&self, request: Request<B>) -> Result<(Head, Extensions, Collect<B>), Refusal> {
         let (mut parts, body) = request.into_parts();
         let options = &self.options;
-        let head = head::read(&parts, &options.allowed)?;
-        if options.path.as_ref().is_some_and(|path| **path != *parts.uri.path()) {
-            return Err(Refusal::not_found());
-        }
+        let head = head::read(&parts, &options.allowed, options.path.as_deref())?;
         let refused = |refusal: Refusal| refusal.with_origin(head.origin.clone());
         let body = Collect::new(body, options.max_body, self.deadline(parts.version)).map_err(refused)?;
         let mut extensions = self.extensions.clone();
