@@ -143,6 +143,16 @@ async fn schemas_and_columns_that_are_closed_stay_closed() {
 }
 
 #[tokio::test]
+async fn numbers_beyond_floats_in_json_leave_an_answer_that_every_client_reads() {
+    let shop = Caller::new(SHOP.url());
+    let query = r#"SELECT '{"b":1e400}'::jsonb, '[1e999]'::json, '{"a":1e300}'::json"#;
+    let answer = shop.call("execute_query", json!({"query": query})).await;
+    let row = &answer.data["rows"][0];
+    assert_eq!(row[0], json!(format!("{{\"b\": 1{}}}", "0".repeat(400))));
+    assert_eq!((&row[1], &row[2]), (&json!("[1e999]"), &json!({"a": 1e300})));
+}
+
+#[tokio::test]
 async fn names_in_the_configuration_that_nothing_has_are_told() {
     let database = Database::fresh().unwrap();
     database.run("CREATE TABLE people (name text, ssn text)").unwrap();

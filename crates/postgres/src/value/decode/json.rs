@@ -32,6 +32,15 @@ fn compact(document: &[u8], out: &mut Vec<u8>) -> bool {
                 out.extend_from_slice(&rest[..len]);
                 rest = &rest[len..];
             }
+            b'-' | b'0'..=b'9' => {
+                let is_number = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                let len = rest.iter().position(|byte| !is_number(byte)).unwrap_or(rest.len());
+                if !is_finite(&rest[..len]) {
+                    return false;
+                }
+                out.extend_from_slice(&rest[..len]);
+                rest = &rest[len..];
+            }
             _ => {
                 match byte {
                     b'{' | b'[' => depth += 1,
@@ -47,6 +56,16 @@ fn compact(document: &[u8], out: &mut Vec<u8>) -> bool {
         }
     }
     true
+}
+
+/// Whether a number fits a 64-bit float, if only rounded: many readers of JSON fail at others, and
+/// with them at the whole answer.
+fn is_finite(number: &[u8]) -> bool {
+    if number.len() < 300 && !number.iter().any(|byte| matches!(byte, b'e' | b'E')) {
+        return true;
+    }
+    let number = std::str::from_utf8(number).ok().and_then(|number| number.parse::<f64>().ok());
+    number.is_some_and(f64::is_finite)
 }
 
 /// The length of the string at the start, quotes included. `json` (not `jsonb`) may hold half of a
@@ -99,7 +118,16 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_text() {
-        check("[1.10, 1e400, 9007199254740993]", "[1.10,1e400,9007199254740993]");
+        check("[1.10, -1e+30, 1e-400, 9007199254740993]", "[1.10,-1e+30,1e-400,9007199254740993]");
+    }
+
+    #[test]
+    fn a_number_that_no_float_holds_makes_it_a_string() {
+        check("[1e999]", "\"[1e999]\"");
+        check("{\"b\": -1E400}", r#""{\"b\": -1E400}""#);
+        check(r#"["1e999"]"#, r#"["1e999"]"#);
+        let digits = format!("1{}", "0".repeat(400));
+        check(&digits, &format!("\"{digits}\""));
     }
 
     #[test]
