@@ -59,6 +59,7 @@ const VALUES: &[(&str, &str)] = &[
     ("E'{\"a\":\\n1}'::json", r#"{"a":1}"#),
     ("'{\"b\": 9007199254740993, \"a\": \"x y\"}'::jsonb", r#"{"a":"x y","b":9007199254740993}"#),
     ("'null'::jsonb", "null"),
+    ("'[1e999]'::json", r#""[1e999]""#),
     ("'$.a[*]'::jsonpath", r#""$.\"a\"[*]""#),
     ("'<a>1</a>'::xml", r#""<a>1</a>""#),
     ("'2024-02-29'::date", r#""2024-02-29""#),
@@ -269,8 +270,43 @@ async fn a_huge_value_is_cut_and_the_result_says_so() {
     assert!(rows.rows.get().len() <= 4_000, "{}", rows.rows.get().len());
     assert_eq!(rows.row_count, 1);
     assert_eq!((rows.cut_values.len(), rows.cut_values[0].column), (1, 1));
-    assert_eq!(rows.cut_values[0].bytes, 4_000_002);
+    assert_eq!(rows.cut_values[0].bytes, 3_000_000, "as PostgreSQL sent it");
     assert_eq!(truncated(&rows), (Limit::Bytes, 4_000));
+}
+
+#[tokio::test]
+async fn huge_values_of_every_kind_are_cut() {
+    let database = Database::fresh().unwrap();
+    let pool = pool(database.url());
+    let limits = pool.limits().with_max_bytes(4_000);
+    for (sql, begins) in [
+        ("repeat('é', 100000)", "éé"),
+        ("repeat('é', 3000)", "éé"),
+        ("decode(repeat('ab', 100000), 'hex')", "\\xabab"),
+        ("to_jsonb(repeat('x', 100000))", "\"xxx"),
+        ("to_json(repeat('x', 100000))", "\"xxx"),
+        ("xmlelement(name a, repeat('x', 100000))", "<a>xxx"),
+        ("repeat('1', 100000)::varbit", "(too large)"),
+        ("repeat('1', 10000)::varbit", "111"),
+        ("array_fill(7, ARRAY[100000])", "(too large)"),
+        ("array_fill(7777, ARRAY[1500])", "[7777,7777"),
+        ("ROW(repeat('x', 100000))", "(too large)"),
+    ] {
+        let sql = format!("SELECT 1, {sql}, 'end'");
+        let rows = pool.query_read_only(&sql, &[], limits).await.unwrap();
+        let json = rows.rows.get();
+        assert!(json.len() <= 4_000, "{sql}: {}", json.len());
+        let row: Vec<Vec<Value>> = serde_json::from_str(json).unwrap();
+        assert_eq!((&row[0][0], &row[0][2]), (&json!(1), &json!("end")), "{sql}");
+        let text = row[0][1].as_str().unwrap();
+        assert!(text.starts_with(begins) && !text.contains('\u{FFFD}'), "{sql}: {text}");
+        assert_eq!((rows.cut_values.len(), rows.cut_values[0].column), (1, 1), "{sql}");
+        assert_eq!(truncated(&rows), (Limit::Bytes, 4_000), "{sql}");
+    }
+    // An array of small numbers shrinks, and fits.
+    let sql = "SELECT array_fill(7, ARRAY[1500])";
+    let rows = pool.query_read_only(sql, &[], limits).await.unwrap();
+    assert!(rows.truncated.is_none() && rows.cut_values.is_empty());
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tokio_postgres::{Column, Row};
 
 use crate::config::Limits;
 use crate::error::BoxError;
-use crate::value::decode::{Codec, Raw, Undecodable};
+use crate::value::decode::{Codec, Raw, Undecodable, text};
 
 /// The rows of one statement.
 ///
@@ -96,9 +96,16 @@ impl Truncated {
 pub struct CutValue {
     /// Which column, from 0.
     pub column: usize,
-    /// How many bytes of JSON the whole value has.
+    /// How many bytes the whole value has: of JSON, or as PostgreSQL sent it where that alone is too much.
     pub bytes: usize,
 }
+
+/// What stands for a value of which not even a beginning can be given.
+const TOO_LARGE: &str = "(too large)";
+
+/// A value may be this many times larger as PostgreSQL sends it than an answer may be, and still be
+/// written and looked at: it may shrink, as white space in `json` and numbers in arrays do.
+const SHRINKS: usize = 4;
 
 /// Collects rows.
 pub(super) struct Builder {
@@ -140,12 +147,16 @@ impl Builder {
         if self.count > 0 {
             self.json.push(b',');
         }
+        let mut is_full = false;
         self.json.push(b'[');
         for (at, codec) in self.codecs.iter().enumerate() {
             if at > 0 {
                 self.json.push(b',');
             }
             match row.try_get::<_, Option<Raw<'_>>>(at) {
+                Ok(Some(Raw(raw))) if codec.least_json(raw) > self.limits.max_bytes => {
+                    is_full = true;
+                }
                 Ok(Some(Raw(raw))) => match codec.write(raw, &mut self.json) {
                     Ok(()) => {}
                     // As text there is nothing left to try.
@@ -154,9 +165,13 @@ impl Builder {
                 Ok(None) => self.json.extend_from_slice(b"null"),
                 Err(_) => return Err(at),
             }
+            is_full |= self.json.len() >= self.limits.max_bytes;
+            if is_full {
+                break; // so that a row costs no more than an answer, however large it is
+            }
         }
         self.json.push(b']');
-        if self.json.len() >= self.limits.max_bytes {
+        if is_full || self.json.len() >= self.limits.max_bytes {
             self.truncated = Some(Truncated::bytes(self.limits.max_bytes));
             self.json.truncate(start);
             if self.count == 0 {
@@ -171,22 +186,41 @@ impl Builder {
     /// Takes the first row although it is too large: each value gets an equal share.
     fn push_cut(&mut self, row: &Row) -> Result<(), usize> {
         let share = (self.limits.max_bytes / self.codecs.len().max(1)).max(16);
+        // What may still be written to be looked at, all values together.
+        let mut room = self.limits.max_bytes.saturating_mul(SHRINKS);
         self.json.push(b'[');
         for (at, codec) in self.codecs.iter().enumerate() {
             if at > 0 {
                 self.json.push(b',');
             }
             let start = self.json.len();
+            let mut bytes = 0;
             match row.try_get::<_, Option<Raw<'_>>>(at) {
-                Ok(Some(Raw(raw))) => codec.write(raw, &mut self.json).map_err(|_| at)?,
+                Ok(Some(Raw(raw))) => {
+                    if let Some(begun) = codec.beginning(raw, share) {
+                        bytes = raw.len();
+                        text::string(begun.as_bytes(), &mut self.json).map_err(|_| at)?;
+                    } else if codec.most_work(raw) > room {
+                        bytes = raw.len();
+                        text::string(TOO_LARGE.as_bytes(), &mut self.json).map_err(|_| at)?;
+                    } else {
+                        room -= codec.most_work(raw);
+                        codec.write(raw, &mut self.json).map_err(|_| at)?;
+                    }
+                }
                 Ok(None) => self.json.extend_from_slice(b"null"),
                 Err(_) => return Err(at),
             }
-            let bytes = self.json.len() - start;
-            if bytes > share {
+            let was_cut = bytes > 0;
+            if !was_cut {
+                bytes = self.json.len() - start;
+            }
+            if self.json.len() - start > share {
                 let cut = beginning(&self.json[start..], share);
                 self.json.truncate(start);
-                serde_json::to_writer(&mut self.json, &cut).map_err(|_| at)?;
+                text::string(cut.as_bytes(), &mut self.json).map_err(|_| at)?;
+                self.cut_values.push(CutValue { column: at, bytes });
+            } else if was_cut {
                 self.cut_values.push(CutValue { column: at, bytes });
             }
         }

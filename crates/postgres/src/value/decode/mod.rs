@@ -4,7 +4,7 @@ mod json;
 mod nested;
 mod network;
 mod number;
-mod text;
+pub(crate) mod text;
 mod time;
 
 use postgres_types::{FromSql, Kind, Type};
@@ -139,6 +139,51 @@ impl Codec {
             Self::Composite(fields) => fields.iter().any(|(_, codec)| codec.is_unbounded()),
             _ => false,
         }
+    }
+
+    /// How many bytes of JSON a value surely has, or may be taken to have, without reading it.
+    ///
+    /// Text never shrinks. Of other values a quarter is taken, which is wrong only for unusual
+    /// ones, such as `json` that is white space for the most part.
+    pub(crate) fn least_json(&self, raw: &[u8]) -> usize {
+        match self {
+            Self::Text | Self::Bytea | Self::JsonPath => raw.len(),
+            Self::Bits => raw.len().saturating_mul(8),
+            _ => raw.len() / 4,
+        }
+    }
+
+    /// About how many bytes are written for a value at most.
+    pub(crate) fn most_work(&self, raw: &[u8]) -> usize {
+        match self {
+            Self::Bits => raw.len().saturating_mul(8),
+            _ => raw.len(),
+        }
+    }
+
+    /// The beginning of a value that is text or written like it, if it has more than `share` bytes.
+    /// The cost is that of the beginning.
+    pub(crate) fn beginning(&self, raw: &[u8], share: usize) -> Option<String> {
+        if raw.len() <= share {
+            return None;
+        }
+        let text = match self {
+            Self::Text | Self::Json => raw,
+            Self::Jsonb | Self::JsonPath => raw.strip_prefix(&[1])?,
+            Self::Bytea => {
+                let hex = raw[..share / 2].iter().map(|byte| format!("{byte:02x}"));
+                return Some(hex.fold("\\x".to_owned(), |text, byte| text + &byte));
+            }
+            _ => return None,
+        };
+        let mut end = share.min(text.len());
+        // No further back than one character: a database in `SQL_ASCII` may hold anything.
+        for _ in 0..3 {
+            if end > 0 && text.get(end).is_some_and(|byte| byte & 0xC0 == 0x80) {
+                end -= 1;
+            }
+        }
+        Some(String::from_utf8_lossy(&text[..end]).into_owned())
     }
 
     /// Writes one value that is not NULL. On failure `out` holds rubbish at its end.

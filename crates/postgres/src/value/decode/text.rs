@@ -5,7 +5,7 @@ use std::io::Write as _;
 use super::{Decoded, Reader, Undecodable};
 
 /// Text. A database in `SQL_ASCII` may hold bytes that are no UTF-8; they become U+FFFD.
-pub(super) fn string(raw: &[u8], out: &mut Vec<u8>) -> Decoded {
+pub(crate) fn string(raw: &[u8], out: &mut Vec<u8>) -> Decoded {
     serde_json::to_writer(out, &String::from_utf8_lossy(raw)).map_err(|_| Undecodable)
 }
 
