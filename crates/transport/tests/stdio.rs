@@ -6,7 +6,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use common::{Probe, call, server};
+use common::{LEFT, Probe, call, server};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, duplex, split};
 use tokio::task::JoinHandle;
@@ -375,4 +375,28 @@ async fn an_unknown_revision_is_refused_or_negotiated() {
     let init = r#"{"jsonrpc":"2.0","id":2,"method":"initialize","params":{"protocolVersion":"2099-01-01","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}"#;
     client.send(init).await.unwrap();
     assert!(client.receive().await.unwrap().unwrap().contains(r#""protocolVersion":"2025-11-25""#));
+}
+
+#[tokio::test]
+async fn reports_that_go_on_after_an_answer_do_not_hold_it_up() {
+    const CALLS: u32 = 100;
+    let (ours, theirs) = duplex(1024);
+    let (reader, writer) = split(theirs);
+    let stdio = options(CALLS as usize, 1024);
+    let task = tokio::spawn(stdio.serve_on(server(&Probe::default()), reader, writer));
+    let (mut reader, mut writer) = split(ours);
+    for id in 0..CALLS {
+        let line = call(id, "leave", r#"{"ms":50}"#, &format!(r#""progressToken":{id}"#)) + "\n";
+        writer.write_all(line.as_bytes()).await.unwrap();
+    }
+    writer.shutdown().await.unwrap();
+    // Meanwhile the reports fill all that there is between the tools and the client.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let mut output = String::new();
+    reader.read_to_string(&mut output).await.unwrap();
+    task.await.unwrap().unwrap();
+    let messages: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(messages.iter().filter(|message| message.get("result").is_some()).count(), CALLS as usize);
+    let reports = messages.len() / CALLS as usize;
+    assert!(reports < LEFT / 10, "{reports} for each call");
 }

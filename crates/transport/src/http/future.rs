@@ -211,6 +211,7 @@ impl Exchange {
     ) -> HttpResponse<S> {
         let mut events = Vec::new();
         sse::push_event(&mut events, first);
+        reports.close();
         while let Ok(report) = reports.try_recv() {
             sse::push_event(&mut events, &report);
         }

@@ -90,7 +90,8 @@ impl<S: Serve> Events<S> {
             push_event(this.ready, &notification);
         }
         if let Poll::Ready(answer) = answer {
-            // The call is over, so what is left is no more than the channel holds.
+            // A task that the call has left behind may report on: what is left is no more than the channel holds.
+            this.notifications.close();
             while let Ok(notification) = this.notifications.try_recv() {
                 push_event(this.ready, &notification);
             }

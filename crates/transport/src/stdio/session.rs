@@ -222,12 +222,14 @@ async fn report<S: Serve>(
     let answer = loop {
         tokio::select! {
             biased;
+            answer = &mut call => break answer,
             Some(notification) = notifications.recv() => {
                 let _ = output.send(notification).await;
             }
-            answer = &mut call => break answer,
         }
     };
+    // A task that the call has left behind may report on: the answer waits for what is there, and no more.
+    notifications.close();
     while let Ok(notification) = notifications.try_recv() {
         let _ = output.send(notification).await;
     }

@@ -103,6 +103,9 @@ impl Drop for Started {
     }
 }
 
+/// How many reports the tool `leave` leaves to others to make.
+pub const LEFT: usize = 1000;
+
 pub fn server(probe: &Probe) -> Server {
     let seen = probe.clone();
     let wait = tool_fn("wait", "Waits until it is released.", move |_: Empty| {
@@ -156,7 +159,25 @@ pub fn server(probe: &Probe) -> Server {
         let client = context.client_info().map(|info| info.name);
         format!("{address:?} {principal:?} {client:?} {}", context.version())
     });
+    let leave = tool_fn("leave", "Answers while others report.", async |args: Millis, context: Context| {
+        let context = Arc::new(context);
+        context.progress(0.0, None, None).await;
+        let next = Arc::new(AtomicUsize::new(1));
+        for _ in 0..4 {
+            let (context, next) = (Arc::clone(&context), Arc::clone(&next));
+            tokio::spawn(async move {
+                while next.load(Ordering::SeqCst) < LEFT {
+                    let n = u32::try_from(next.fetch_add(1, Ordering::SeqCst)).unwrap();
+                    context.progress(n.into(), None, None).await;
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(args.ms)).await;
+        "left"
+    });
     let router = Router::new("test", "1")
+        .tool(leave)
         .tool(tool_fn("echo", "Says it again.", async |args: Text| args.text))
         .tool(tool_fn("sleep", "Sleeps.", async |args: Millis| {
             tokio::time::sleep(Duration::from_millis(args.ms)).await;
