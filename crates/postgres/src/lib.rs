@@ -4,6 +4,12 @@
 //! cannot run for ever, and leave nothing behind for the next caller. [`Rows`] are what a
 //! statement gives: JSON without loss.
 //!
+//! # Hidden columns
+//!
+//! [`DatabaseConfig::hidden_columns`] is no boundary: a view or a function of the owner's that reads
+//! a hidden column shows it. What a role must not see, it must not be granted: the boundary is
+//! PostgreSQL's grants on columns.
+//!
 #![doc = include_str!("value/VALUES.md")]
 
 mod config;

@@ -96,6 +96,12 @@ pub struct DatabaseConfig {
     #[serde(default)]
     pub schemas: Vec<String>,
     /// Columns kept from callers, as `schema.table.column` or `table.column`. Default: none.
+    ///
+    /// This closes the table's own column and nothing else: a view or a function of the owner's that
+    /// reads a hidden column shows it. The boundary is the role's column grants
+    /// (`GRANT SELECT (id, name) ON people`); this list is a second line behind them. An entry that
+    /// nothing in the database matches hides nothing: [`Pool::check_names`](crate::Pool::check_names)
+    /// finds it.
     #[serde(default)]
     pub hidden_columns: Vec<String>,
     /// Functions that the guard lets through although it cannot prove them harmless, as

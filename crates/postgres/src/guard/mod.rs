@@ -15,6 +15,8 @@
 //!   `SECURITY DEFINER`, and written in C, SQL or PL/pgSQL without `EXECUTE`. Other languages can
 //!   do anything under any label, so they must be named in [`Policy::allow_functions`], as must
 //!   anything volatile. Operators and casts are judged by their functions.
+//! - No XPath (`xpath`, `XMLTABLE`, `XMLEXISTS`), unless [`Policy::allow_functions`] names it:
+//!   neither a timeout nor a cancellation stops it.
 //! - Relations, except those that hold secrets (`pg_authid`, `pg_statistic`) and what the
 //!   [`Policy`] closes.
 //!

@@ -29,7 +29,8 @@ pub struct Policy {
     ///
     /// A statement that reads such a table must name its columns: `*`, whole rows, `NATURAL JOIN`
     /// and renaming column lists are refused there. A view or a partition is a relation of its
-    /// own: list its columns too. This is a second line of defence; column privileges are the first.
+    /// own: list its columns too. A view or a function that reads a hidden column shows it. This is
+    /// a second line of defence; column privileges are the boundary.
     pub hidden_columns: Vec<HiddenColumn>,
     /// Functions allowed whatever the catalog says of them: `function` or `schema.function`.
     pub allow_functions: Vec<String>,
