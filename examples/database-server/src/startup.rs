@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use towline::postgres::{Pool, PostgresError};
 
-use crate::Failure;
+use crate::{EXIT_CONFIG, Failure};
 
 /// A host that swallows packets must not keep a client waiting for the server itself.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -20,6 +20,9 @@ pub(crate) async fn check(pools: &[Pool], strict: bool) -> Result<(), Failure> {
             Ok(Ok(session)) => {
                 session.finish().await;
                 tracing::info!(database = pool.name(), "database is up");
+                if strict {
+                    check_names(pool).await?;
+                }
                 continue;
             }
             Ok(Err(error)) => Some(error),
@@ -36,6 +39,15 @@ pub(crate) async fn check(pools: &[Pool], strict: bool) -> Result<(), Failure> {
         tracing::warn!("{advice}. Serving all the same; the database is used as soon as it is up");
     }
     Ok(())
+}
+
+/// A name in the settings that nothing in the database has protects nothing.
+async fn check_names(pool: &Pool) -> Result<(), Failure> {
+    match pool.check_names().await {
+        Ok(unresolved) if unresolved.is_empty() => Ok(()),
+        Ok(unresolved) => Err(Failure { code: EXIT_CONFIG, message: unresolved.join("; ") }),
+        Err(error) => Err(Failure { code: 1, message: advice(pool.name(), Some(&error)) }),
+    }
 }
 
 fn is_mistake(error: &PostgresError) -> bool {

@@ -101,6 +101,22 @@ fn a_database_that_refuses_is_told_apart_from_one_that_is_down() {
 }
 
 #[test]
+fn a_name_that_nothing_has_is_a_mistake() {
+    let database = Database::fresh().unwrap();
+    database.run("CREATE TABLE customers (id int, email text)").unwrap();
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("server.toml");
+    let path = file.to_str().unwrap();
+    let checked = |setting: &str| {
+        fs::write(&file, format!("[databases.shop]\nurl = \"{}\"\n{setting}\n", database.url())).unwrap();
+        run(&["--config", path, "--check-config", "--log", "error"])
+    };
+    assert!(checked("hidden_columns = [\"customers.email\"]").status.success());
+    check(&checked("hidden_columns = [\"customer.email\"]"), 2, &["hidden_columns", "customer.email"]);
+    check(&checked("schemas = [\"publik\"]"), 2, &["schemas", "publik"]);
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
