@@ -1,6 +1,6 @@
 //! A one-row query through the pool against a bare tokio-postgres loop with the same transaction
 //! discipline, on one connection each, in turns.
-#![allow(clippy::print_stdout, missing_docs)]
+#![allow(clippy::print_stdout, missing_docs)] // It prints its own table, and has no API.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
 //! Reads the corpora: a line is `name: statement`, `name[16]: ...` or `name[!]: ...`.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub)] // Each test binary uses a part of it.
 
 pub const LEGITIMATE: &str = include_str!("legitimate.txt");
 pub const ATTACKS: &str = include_str!("attacks.txt");

@@ -1,5 +1,5 @@
 //! What the tests of this crate share.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub)] // Each test binary uses a part of it.
 
 use serde_json::Value;
 use serde_json::value::RawValue;

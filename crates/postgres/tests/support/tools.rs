@@ -1,5 +1,5 @@
 //! Calls tools as a client would: arguments and results are held against their schemas.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub)] // Each test binary uses a part of it.
 
 use serde_json::{Value, json};
 use tower::ServiceExt;

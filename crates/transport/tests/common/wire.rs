@@ -1,5 +1,5 @@
 //! A client that knows nothing but bytes.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub)] // Each test binary uses a part of it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
