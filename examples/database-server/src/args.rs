@@ -19,7 +19,7 @@ pub(crate) struct Args {
     pub(crate) database_url: Option<String>,
 
     /// Serve Streamable HTTP on this address and port [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", conflicts_with = "stdio")]
+    #[arg(long, value_name = "ADDR", conflicts_with = "stdio", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
 
     /// Serve on standard input and output, as desktop applications start servers
@@ -41,6 +41,10 @@ pub(crate) struct Args {
     /// Serve other machines although anyone who can reach the port can then read the databases
     #[arg(long)]
     pub(crate) allow_unauthenticated: bool,
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080")
 }
 
 const AFTER_HELP: &str = "\
