@@ -1,16 +1,19 @@
 //! What is known of a request beyond its method and parameters.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::codec::HeaderParams;
 use crate::error::Error;
 use crate::extensions::Extensions;
 use crate::json::RawJson;
 use crate::notifier::Notifier;
+use crate::principal::{Carrier, Principal};
 use crate::protocol::{Implementation, LogLevel, ProtocolVersion, RequestId};
 
 /// What is known of a request beyond its method and parameters. A clone is a few refcounts.
@@ -21,6 +24,17 @@ pub struct Context {
     notifier: Option<Arc<Notifier>>,
     headers: Option<Arc<HeaderParams>>,
     extensions: Extensions,
+    id: Option<RequestId>,
+    carrier: Carrier,
+    deadline: Option<Instant>,
+    input: Option<Arc<Input>>,
+}
+
+/// What the client answered to an earlier `input_required`.
+#[derive(Clone, Debug)]
+struct Input {
+    responses: Option<RawJson>,
+    state: Option<RawJson>,
 }
 
 /// The `_meta` member of a request's parameters.
@@ -33,6 +47,7 @@ pub struct RequestMeta {
     pub(crate) log_level: Option<RawJson>,
     pub(crate) progress_token: Option<RawJson>,
     pub(crate) traceparent: Option<RawJson>,
+    pub(crate) tracestate: Option<RawJson>,
 }
 
 impl RequestMeta {
@@ -50,6 +65,11 @@ impl RequestMeta {
     pub fn traceparent(&self) -> Option<String> {
         self.traceparent.as_ref()?.parse().ok()
     }
+
+    /// The W3C trace context's `tracestate`, unchecked.
+    pub fn tracestate(&self) -> Option<String> {
+        self.tracestate.as_ref()?.parse().ok()
+    }
 }
 
 impl Default for Context {
@@ -61,7 +81,77 @@ impl Default for Context {
 
 impl Context {
     pub(crate) fn new(version: ProtocolVersion, meta: Arc<RequestMeta>) -> Self {
-        Self { version, meta, notifier: None, headers: None, extensions: Extensions::default() }
+        Self {
+            version,
+            meta,
+            notifier: None,
+            headers: None,
+            extensions: Extensions::default(),
+            id: None,
+            carrier: Carrier::InProcess,
+            deadline: None,
+            input: None,
+        }
+    }
+
+    pub(crate) fn with_id(mut self, id: Option<&RequestId>) -> Self {
+        self.id = id.cloned();
+        self
+    }
+
+    pub(crate) fn with_input(mut self, responses: Option<RawJson>, state: Option<RawJson>) -> Self {
+        if responses.is_some() || state.is_some() {
+            self.input = Some(Arc::new(Input { responses, state }));
+        }
+        self
+    }
+
+    /// The id by which the client knows the request; none of a request made in code.
+    pub fn id(&self) -> Option<&RequestId> {
+        self.id.as_ref()
+    }
+
+    /// What carries the request.
+    pub fn carrier(&self) -> Carrier {
+        self.carrier
+    }
+
+    /// Says what carries the request; for transports.
+    pub fn set_carrier(&mut self, carrier: Carrier) {
+        self.carrier = carrier;
+    }
+
+    /// Who the request is made for, if a layer has found out.
+    pub fn principal(&self) -> Option<&Principal> {
+        self.extensions.get()
+    }
+
+    /// When the answer must be there, if a layer has set a time.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// How much time is left until the [deadline](Self::deadline): zero once it has passed.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Sets a deadline; one that is set already stays if it is earlier. Returns the one that counts.
+    pub fn tighten_deadline(&mut self, deadline: Instant) -> Instant {
+        let earliest = self.deadline.map_or(deadline, |own| own.min(deadline));
+        self.deadline = Some(earliest);
+        earliest
+    }
+
+    /// The answers to the input that an earlier answer asked for (`inputResponses`), by the keys that it gave them.
+    pub fn input_responses(&self) -> Option<&RawJson> {
+        self.input.as_ref()?.responses.as_ref()
+    }
+
+    /// The state that an earlier answer gave the client to send back (`requestState`). It has been in the client's
+    /// hands: it may be anything.
+    pub fn request_state(&self) -> Option<&RawJson> {
+        self.input.as_ref()?.state.as_ref()
     }
 
     /// The revision in which the answer is written.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -23,9 +24,27 @@ struct Inner {
     message: Cow<'static, str>,
     retry_after: Option<Duration>,
     data: Option<Box<RawValue>>,
+    quota: Option<Quota>,
     source: Option<BoxError>,
     /// If a tool raised it: what the server says of itself, as its results' `_meta` tells it.
     server_meta: Option<ByteString>,
+}
+
+/// An allowance that a caller has used up, as the `RateLimit` header fields tell it.
+///
+/// Source: draft-ietf-httpapi-ratelimit-headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// The policy's name: printable ASCII without `"` and `\\`.
+    pub policy: Arc<str>,
+    /// How many calls it allows in a window.
+    pub limit: u32,
+    /// The window.
+    pub window: Duration,
+    /// How many are left now.
+    pub remaining: u32,
+    /// How long until there are more.
+    pub reset: Duration,
 }
 
 /// The kinds of failure: what a client may do about it, and what a layer makes of it.
@@ -61,6 +80,8 @@ pub enum ErrorKind {
     RateLimited,
     /// Something that the request needs is down.
     Unavailable,
+    /// Something that the request needs has failed too often, so for a while it is not even tried.
+    CircuitOpen,
     /// The server is at its limit.
     Overloaded,
     /// The server is going down.
@@ -91,7 +112,7 @@ impl ErrorKind {
             Self::TooLarge => 413,
             Self::RateLimited => 429,
             Self::Cancelled => 499,
-            Self::Unavailable | Self::Overloaded | Self::ShuttingDown => 503,
+            Self::Unavailable | Self::CircuitOpen | Self::Overloaded | Self::ShuttingDown => 503,
             Self::Timeout => 504,
         }
     }
@@ -113,7 +134,7 @@ impl ErrorKind {
             Self::TooLarge => 413,
             Self::RateLimited => 429,
             Self::Cancelled => 499,
-            Self::Unavailable | Self::Overloaded | Self::ShuttingDown => 503,
+            Self::Unavailable | Self::CircuitOpen | Self::Overloaded | Self::ShuttingDown => 503,
             Self::Timeout => 504,
         }
     }
@@ -134,6 +155,7 @@ impl ErrorKind {
             Self::TooLarge => "too_large",
             Self::RateLimited => "rate_limited",
             Self::Unavailable => "unavailable",
+            Self::CircuitOpen => "circuit_open",
             Self::Overloaded => "overloaded",
             Self::ShuttingDown => "shutting_down",
             Self::Timeout => "timeout",
@@ -156,6 +178,7 @@ impl Error {
             message: message.into(),
             retry_after: None,
             data: None,
+            quota: None,
             source: None,
             server_meta: None,
         }))
@@ -205,6 +228,13 @@ impl Error {
         self
     }
 
+    /// Says which allowance is used up; HTTP tells it in the headers `RateLimit-Policy` and `RateLimit`.
+    #[must_use]
+    pub fn with_quota(mut self, quota: Quota) -> Self {
+        self.0.quota = Some(quota);
+        self
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -218,6 +248,11 @@ impl Error {
     /// How long to wait before trying again.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// Which allowance is used up.
+    pub fn quota(&self) -> Option<&Quota> {
+        self.0.quota.as_ref()
     }
 
     /// The `data` member of the JSON-RPC error, if one was set.

@@ -22,6 +22,7 @@
 //!
 //! [tower]: https://docs.rs/tower
 
+mod answer;
 pub mod codec;
 mod context;
 mod error;
@@ -30,24 +31,27 @@ pub mod health;
 mod json;
 mod notifier;
 mod operation;
+mod principal;
 pub mod protocol;
 mod request;
 mod router;
 mod server;
 mod tool;
 
+pub use answer::{AnswerKind, Failure};
 pub use context::{Context, RequestMeta};
-pub use error::{BoxError, Error, ErrorKind};
+pub use error::{BoxError, Error, ErrorKind, Quota};
 pub use extensions::Extensions;
 pub use json::RawJson;
 pub use notifier::Notifier;
 pub use operation::Operation;
+pub use principal::{Carrier, ClientAddr, Principal};
 pub use request::{Reply, Request};
 pub use router::{RouteFuture, Router, Routes};
 pub use server::{Serve, Server, ServerFuture};
 pub use tool::{
-    FnTool, Json, Layered, RegistrationError, Tool, ToolCall, ToolExt, ToolFn, ToolOutput, ToolResult,
-    ToolService, ToolSet, tool_fn,
+    FnTool, Json, Layered, RegistrationError, Schema, Tool, ToolCall, ToolExt, ToolFn, ToolOutput,
+    ToolResult, ToolService, ToolSet, tool_fn,
 };
 
 /// What tool authors need of the crates that appear in this crate's API.

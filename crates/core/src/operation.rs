@@ -12,9 +12,24 @@ pub trait Operation {
     /// known to be registered, which at the server's level it may not be.
     fn name(&self) -> &str;
 
+    /// The JSON-RPC method: that of a tool's call is `tools/call`.
+    fn method(&self) -> &str;
+
+    /// What the method is about: the name of a tool or prompt, the URI of a resource. At the server's level the
+    /// caller chose it, so it may be anything.
+    fn target(&self) -> Option<&str>;
+
     /// The parameters, or the tool's arguments.
     fn arguments(&self) -> Option<&RawJson>;
 
+    /// Whether doing it twice does no more than doing it once, as far as is known: a tool says so of itself
+    /// (`readOnlyHint` or `idempotentHint`). At the server's level nothing is known of the tool that a
+    /// `tools/call` names.
+    fn is_idempotent(&self) -> bool;
+
     /// What else is known of the request.
     fn context(&self) -> &Context;
+
+    /// What else is known of the request, to add to it.
+    fn context_mut(&mut self) -> &mut Context;
 }

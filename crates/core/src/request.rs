@@ -5,6 +5,7 @@ use bytestring::ByteString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::answer::AnswerKind;
 use crate::codec;
 use crate::context::Context;
 use crate::error::Error;
@@ -28,6 +29,9 @@ pub(crate) struct Params {
     pub(crate) subject: Option<ByteString>,
     pub(crate) arguments: Option<RawJson>,
     pub(crate) cursor: Option<RawJson>,
+    /// What the client answered to an earlier `input_required`.
+    pub(crate) input_responses: Option<RawJson>,
+    pub(crate) request_state: Option<RawJson>,
 }
 
 impl Request {
@@ -89,18 +93,50 @@ impl Operation for Request {
         &self.method
     }
 
+    fn method(&self) -> &str {
+        &self.method
+    }
+
+    fn target(&self) -> Option<&str> {
+        self.subject()
+    }
+
     fn arguments(&self) -> Option<&RawJson> {
         self.params.raw.as_ref()
+    }
+
+    fn is_idempotent(&self) -> bool {
+        matches!(
+            &*self.method,
+            "server/discover"
+                | "initialize"
+                | "ping"
+                | "tools/list"
+                | "prompts/list"
+                | "prompts/get"
+                | "resources/list"
+                | "resources/templates/list"
+                | "resources/read"
+                | "completion/complete"
+                | "tasks/get"
+        )
     }
 
     fn context(&self) -> &Context {
         &self.context
     }
+
+    fn context_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
 }
 
 /// A serialised `result`. A clone is a refcount, so an answer can be kept and sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply(pub(crate) Bytes);
+pub struct Reply {
+    pub(crate) bytes: Bytes,
+    pub(crate) kind: AnswerKind,
+}
 
 impl Reply {
     /// The answer of a method of one's own: an object, to which the revision's own members are added.
@@ -112,8 +148,18 @@ impl Reply {
         codec::encode_custom_result(result, version)
     }
 
+    /// Text that a serialiser of ours has made.
+    pub(crate) fn of(kind: AnswerKind, bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), kind }
+    }
+
     /// The JSON text of the `result` member.
     pub fn as_bytes(&self) -> &Bytes {
-        &self.0
+        &self.bytes
+    }
+
+    /// What it says of the work.
+    pub fn kind(&self) -> AnswerKind {
+        self.kind
     }
 }

@@ -96,6 +96,9 @@ struct Found {
     log_level: Option<Span>,
     progress_token: Option<Span>,
     traceparent: Option<Span>,
+    tracestate: Option<Span>,
+    input_responses: Option<Span>,
+    request_state: Option<Span>,
 }
 
 impl Found {
@@ -112,6 +115,8 @@ impl Found {
             subject: subject.map(|span| string(text, span)),
             arguments: json(self.arguments),
             cursor: json(self.cursor),
+            input_responses: json(self.input_responses),
+            request_state: json(self.request_state),
             raw: json(self.params),
         };
         let meta = RequestMeta {
@@ -122,6 +127,7 @@ impl Found {
             log_level: json(self.log_level),
             progress_token: json(self.progress_token),
             traceparent: json(self.traceparent),
+            tracestate: json(self.tracestate),
         };
         (params, meta)
     }
@@ -166,6 +172,8 @@ fn scan_params(scanner: &mut Scanner<'_>, found: &mut Found) -> Result<(), ScanE
             "taskId" if scanner.peek() == Some(b'"') => found.task_id = Some(scanner.value()?),
             "arguments" => found.arguments = Some(scanner.value()?),
             "cursor" => found.cursor = Some(scanner.value()?),
+            "inputResponses" => found.input_responses = Some(scanner.value()?),
+            "requestState" => found.request_state = Some(scanner.value()?),
             "_meta" if scanner.peek() == Some(b'{') => scan_meta(scanner, found)?,
             _ => {
                 scanner.value()?;
@@ -186,6 +194,7 @@ fn scan_meta(scanner: &mut Scanner<'_>, found: &mut Found) -> Result<(), ScanErr
             "io.modelcontextprotocol/logLevel" => &mut found.log_level,
             "progressToken" => &mut found.progress_token,
             "traceparent" => &mut found.traceparent,
+            "tracestate" => &mut found.tracestate,
             _ => return scanner.value().map(drop),
         };
         *slot = Some(scanner.value()?);
@@ -219,7 +228,7 @@ fn message(text: &ByteString, found: Found, id: Option<RequestId>) -> Result<Mes
     }
     let method = string(text, method.clone());
     let (params, meta) = found.params(text, &method);
-    let context = Context::new(ProtocolVersion::LATEST, Arc::new(meta));
+    let context = Context::new(ProtocolVersion::LATEST, Arc::new(meta)).with_id(id.as_ref());
     let request = Request { method, params, context };
     Ok(match id {
         Some(id) => Message::Request(id, request),

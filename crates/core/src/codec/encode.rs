@@ -15,10 +15,11 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Cursor;
+use crate::answer::AnswerKind;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::{CacheScope, Content, Implementation, ProtocolVersion, RequestId, ToolDefinition};
 use crate::request::Reply;
-use crate::tool::ToolResult;
+use crate::tool::{InputRequired, ToolResult};
 
 /// Writes the answer to a request.
 ///
@@ -26,7 +27,7 @@ use crate::tool::ToolResult;
 /// the server is logged here together with the id that the client reads.
 pub fn encode(id: Option<&RequestId>, answer: &Result<Reply, Error>, version: ProtocolVersion) -> Bytes {
     match answer {
-        Ok(reply) => with_result(id, &reply.0),
+        Ok(reply) => with_result(id, &reply.bytes),
         Err(error) => match error.server_meta() {
             Some(server_meta) => with_result(id, &tool_error(error, server_meta, version)),
             None => with_error(id, error),
@@ -125,10 +126,37 @@ fn millis(duration: Duration) -> u64 {
 }
 
 pub(crate) fn encode_tool_result(result: &ToolResult, server_meta: &str, version: ProtocolVersion) -> Reply {
+    if let Some(input) = result.input() {
+        return encode_input_required(input, result, server_meta, version);
+    }
     let size = result.structured().map_or(0, |json| json.as_str().len() * 2);
     let mut out = Vec::with_capacity(256 + size);
     write_tool_result(&mut out, result, server_meta, version);
-    Reply(out.into())
+    Reply::of(result.kind(), out)
+}
+
+/// basic/patterns/mrtr: what the client must give before the work goes on.
+fn encode_input_required(
+    input: &InputRequired,
+    result: &ToolResult,
+    server_meta: &str,
+    version: ProtocolVersion,
+) -> Reply {
+    let mut out = Vec::with_capacity(256);
+    if !version.is_modern() {
+        let text = "This tool needs input from the user, which this client's protocol revision cannot give.";
+        write_tool_result(&mut out, &ToolResult::error(text), server_meta, version);
+        return Reply::of(AnswerKind::ToolError, out);
+    }
+    out.extend_from_slice(br#"{"resultType":"input_required","inputRequests":"#);
+    out.extend_from_slice(input.requests.as_str().as_bytes());
+    if let Some(state) = &input.state {
+        out.extend_from_slice(br#","requestState":"#);
+        write(&mut out, &**state);
+    }
+    write_meta(&mut out, result.meta(), server_meta, version);
+    out.push(b'}');
+    Reply::of(AnswerKind::InputRequired, out)
 }
 
 fn write_tool_result(out: &mut Vec<u8>, result: &ToolResult, server_meta: &str, version: ProtocolVersion) {
@@ -268,7 +296,7 @@ pub(crate) fn discovery(identity: &Identity, capabilities: &impl Serialize, hint
     hints.write(&mut out);
     write_meta(&mut out, None, &identity.meta, ProtocolVersion::LATEST);
     out.push(b'}');
-    Reply(out.into())
+    Reply::of(AnswerKind::Complete, out)
 }
 
 /// The answer to `initialize`, in an older revision.
@@ -294,7 +322,7 @@ pub(crate) fn initialization(
         instructions: identity.instructions.as_deref(),
     };
     write(&mut out, &result);
-    Reply(out.into())
+    Reply::of(AnswerKind::Complete, out)
 }
 
 /// The pages of `tools/list`. There is always one, if only an empty one.
@@ -332,7 +360,7 @@ pub(crate) fn tool_pages<'a>(
         }
         write_meta(&mut out, None, server_meta, version);
         out.push(b'}');
-        Reply(out.into())
+        Reply::of(AnswerKind::Complete, out)
     };
     (0..pages).map(page).collect()
 }
@@ -381,10 +409,11 @@ pub(crate) fn encode_custom_result(
         return Err(Error::internal("a result must be an object"));
     };
     if !version.is_modern() {
-        return Ok(Reply(text.into()));
+        return Ok(Reply::of(AnswerKind::Complete, text));
     }
     let comma = if members == "}" { "" } else { "," };
-    Ok(Reply(format!(r#"{{"resultType":"complete"{comma}{members}"#).into()))
+    let text = format!(r#"{{"resultType":"complete"{comma}{members}"#);
+    Ok(Reply::of(AnswerKind::Complete, text))
 }
 
 /// Writes JSON. It cannot fail: memory does not, and the types that come here have a JSON form.

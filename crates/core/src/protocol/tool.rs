@@ -118,6 +118,16 @@ impl ToolAnnotations {
         }
     }
 
+    /// Whether a second call with the same arguments changes nothing more, as far as the hints say.
+    pub fn is_idempotent(&self) -> bool {
+        self.is_read_only() || self.idempotent_hint == Some(true)
+    }
+
+    /// Whether the tool changes nothing, as far as the hints say.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only_hint == Some(true)
+    }
+
     /// Whether no hint is set.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -113,7 +113,9 @@ impl Routes {
             return Err(Error::invalid_params("`name` is missing: the name of a tool, as text"));
         };
         let version = request.context.version();
-        let future = self.0.tools.call(name, request.params.arguments, request.context)?;
+        let context =
+            request.context.with_input(request.params.input_responses, request.params.request_state);
+        let future = self.0.tools.call(name, request.params.arguments, context)?;
         Ok(State::Tool { future, version, server_meta: self.0.identity.meta().clone() })
     }
 }

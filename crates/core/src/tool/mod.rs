@@ -16,7 +16,9 @@ use serde::de::DeserializeOwned;
 pub(crate) use builtin::{HealthTool, InfoTool, ServerFacts};
 pub use function::{FnTool, Json, ToolFn, ToolOutput, tool_fn};
 pub use layered::{Layered, ToolService};
+pub(crate) use result::InputRequired;
 pub use result::ToolResult;
+pub use schema::Schema;
 pub use set::{RegistrationError, ToolSet};
 
 use crate::context::Context;
@@ -73,13 +75,22 @@ impl<T: Tool> ToolExt for T {}
 pub struct ToolCall {
     name: Arc<str>,
     arguments: RawJson,
+    is_idempotent: bool,
     context: Context,
 }
 
 impl ToolCall {
     /// A call made in code. `arguments` must be a JSON object.
     pub fn new(name: impl Into<Arc<str>>, arguments: RawJson, context: Context) -> Self {
-        Self { name: name.into(), arguments, context }
+        Self { name: name.into(), arguments, is_idempotent: false, context }
+    }
+
+    /// Says whether calling the tool twice does no more than calling it once; a [`ToolSet`] says what the tool's
+    /// annotations say. Default: false.
+    #[must_use]
+    pub fn with_idempotent(mut self, is_idempotent: bool) -> Self {
+        self.is_idempotent = is_idempotent;
+        self
     }
 
     /// The tool's name.
@@ -137,11 +148,27 @@ impl Operation for ToolCall {
         &self.name
     }
 
+    fn method(&self) -> &str {
+        "tools/call"
+    }
+
+    fn target(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
     fn arguments(&self) -> Option<&RawJson> {
         Some(&self.arguments)
     }
 
+    fn is_idempotent(&self) -> bool {
+        self.is_idempotent
+    }
+
     fn context(&self) -> &Context {
         &self.context
+    }
+
+    fn context_mut(&mut self) -> &mut Context {
+        &mut self.context
     }
 }

@@ -4,6 +4,7 @@ use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::answer::AnswerKind;
 use crate::error::Error;
 use crate::json::RawJson;
 use crate::protocol::Content;
@@ -15,14 +16,28 @@ use crate::protocol::Content;
 pub struct ToolResult {
     content: Vec<Content>,
     structured: Option<RawJson>,
-    is_error: bool,
+    kind: AnswerKind,
+    input: Option<Box<InputRequired>>,
     meta: Option<Map<String, Value>>,
+}
+
+/// What a tool needs before it can go on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct InputRequired {
+    pub(crate) requests: RawJson,
+    pub(crate) state: Option<ByteString>,
 }
 
 impl ToolResult {
     /// Content blocks, in order.
     pub fn new(content: impl IntoIterator<Item = Content>) -> Self {
-        Self { content: content.into_iter().collect(), structured: None, is_error: false, meta: None }
+        Self {
+            content: content.into_iter().collect(),
+            structured: None,
+            kind: AnswerKind::Complete,
+            input: None,
+            meta: None,
+        }
     }
 
     /// One block of text.
@@ -43,7 +58,18 @@ impl ToolResult {
     /// A failure that is an answer: something that the model should know and can act on, such as "no such city".
     /// What should count as a failure of the service is an [`Error`].
     pub fn error(text: impl Into<ByteString>) -> Self {
-        Self { is_error: true, ..Self::text(text) }
+        Self { kind: AnswerKind::ToolError, ..Self::text(text) }
+    }
+
+    /// Asks for input before the work can go on: the client gathers it and sends the call again, with the answers
+    /// ([`Context::input_responses`](crate::Context::input_responses)) and `state`.
+    ///
+    /// `requests` is an object of requests (`elicitation/create`, `sampling/createMessage`, `roots/list`) by keys of
+    /// the tool's choice. `state` comes back through the client's hands: it must hold no secret, and nothing in
+    /// it may be trusted. Clients of revisions before 2026-07-28 cannot give input so, and get an error.
+    pub fn input_required(requests: RawJson, state: Option<ByteString>) -> Self {
+        let input = Some(Box::new(InputRequired { requests, state }));
+        Self { kind: AnswerKind::InputRequired, input, ..Self::new([]) }
     }
 
     /// Adds data to what is there.
@@ -79,7 +105,16 @@ impl ToolResult {
 
     /// Whether it is a failure that the model should read.
     pub fn is_error(&self) -> bool {
-        self.is_error
+        self.kind == AnswerKind::ToolError
+    }
+
+    /// What it says of the work.
+    pub fn kind(&self) -> AnswerKind {
+        self.kind
+    }
+
+    pub(crate) fn input(&self) -> Option<&InputRequired> {
+        self.input.as_deref()
     }
 
     /// Metadata of the server's own.

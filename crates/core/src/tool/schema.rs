@@ -48,6 +48,51 @@ fn tidy(schema: &mut Value) {
     }
 }
 
+/// A JSON Schema, compiled: 2020-12 unless `$schema` says otherwise, without references outside itself, and with
+/// patterns that take linear time.
+pub struct Schema {
+    schema: Value,
+    validator: Validator,
+}
+
+impl Schema {
+    /// Compiles a schema.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the schema.
+    pub fn compile(schema: Value) -> Result<Self, String> {
+        let validator = compile(&schema)?;
+        Ok(Self { schema, validator })
+    }
+
+    /// Holds arguments against it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParams`, with a message that tells a model which argument is wrong and what is allowed.
+    pub fn check_arguments(&self, arguments: &Value) -> Result<(), Error> {
+        check_arguments(&self.validator, &self.schema, arguments)
+    }
+
+    /// Holds any value against it.
+    ///
+    /// # Errors
+    ///
+    /// Says where the value breaks the schema, and how.
+    pub fn check(&self, value: &Value) -> Result<(), String> {
+        self.validator
+            .validate(value)
+            .map_err(|error| format!("at {:?}: {error}", error.instance_path().as_str()))
+    }
+}
+
+impl std::fmt::Debug for Schema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Schema").field(&self.schema).finish()
+    }
+}
+
 /// Compiles a schema. References may stay within the schema only, and patterns take linear time.
 ///
 /// # Errors

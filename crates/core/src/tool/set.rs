@@ -107,6 +107,26 @@ impl ToolSet {
         self
     }
 
+    /// Replaces each tool that is in the set now by what `wrap` makes of it, such as the same with layers that
+    /// depend on its definition.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `wrap` changes a definition: schemas are compiled when a tool is added.
+    #[must_use]
+    pub fn map(mut self, mut wrap: impl FnMut(Arc<dyn Tool>) -> Arc<dyn Tool>) -> Self {
+        for entry in &mut self.entries {
+            let wrapped = wrap(Arc::clone(&entry.tool));
+            assert!(
+                wrapped.definition() == entry.tool.definition(),
+                "tool {:?}: its definition must not change",
+                entry.tool.definition().name
+            );
+            entry.tool = wrapped;
+        }
+        self
+    }
+
     /// The tool of that name.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
         self.by_name.get(name).map(|at| &self.entries[*at].tool)
@@ -174,7 +194,8 @@ impl ToolSet {
         {
             return Ok(Box::pin(std::future::ready(Err(error))));
         }
-        let call = ToolCall::new(Arc::clone(&definition.name), raw, context);
+        let call = ToolCall::new(Arc::clone(&definition.name), raw, context)
+            .with_idempotent(definition.annotations.is_idempotent());
         let set = Arc::clone(self);
         Ok(Box::pin(async move {
             let entry = &set.entries[at];
