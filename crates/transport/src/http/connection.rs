@@ -1,7 +1,6 @@
 //! One connection, over HTTP/1.1 or HTTP/2.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,10 +18,6 @@ use super::future::ResponseFuture;
 use super::respond::ResponseBody;
 use super::service::{Connection, HttpService};
 use super::watch::{Socket, Timeouts, Verdict, Watch, Watched};
-
-/// The address from which a request came, in its context's extensions. Behind a proxy it is the proxy's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientAddr(pub SocketAddr);
 
 /// Tells a connection to finish what it is doing and close.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use tokio::sync::mpsc::Receiver;
 use towline_core::codec;
 use towline_core::protocol::{ProtocolVersion, RequestId};
-use towline_core::{BoxError, Error, Extensions, Notifier, Reply, Request, Serve};
+use towline_core::{BoxError, Carrier, Error, Extensions, Notifier, Reply, Request, Serve};
 
 use super::body::Collect;
 use super::head::{Accepts, Head};
@@ -166,7 +166,9 @@ impl<S: Serve> Pending<S> {
             }
             Received::Refused(status, body) => return State::done(respond::json(status, body, None)),
         };
-        *request.context_mut().extensions_mut() = self.extensions;
+        let context = request.context_mut();
+        *context.extensions_mut() = self.extensions;
+        context.set_carrier(Carrier::Http);
         let accepts = self.head.accepts;
         let exchange = Exchange { id: Some(id), version: request.context().version(), accepts };
         if !(accepts.stream && request.context().wants_notifications()) {
@@ -195,11 +197,8 @@ impl Exchange {
             sse::push_event(&mut event, &body);
             return sse::response(ResponseBody::whole(event.into()));
         }
-        let retry_after = match answer {
-            Err(error) if !error.is_in_tool() => error.retry_after(),
-            _ => None,
-        };
-        respond::json(status, body, retry_after)
+        let error = answer.as_ref().err().filter(|error| !error.is_in_tool());
+        respond::json(status, body, error)
     }
 
     /// An answer that was there as soon as what came before it.

@@ -21,7 +21,6 @@ mod watch;
 use std::io;
 
 pub use allow::{Host, InvalidName, Origin};
-pub use connection::ClientAddr;
 pub use future::ResponseFuture;
 pub use respond::ResponseBody;
 pub use server::HttpServer;

@@ -76,12 +76,14 @@ impl Refusal {
 
     pub(super) fn into_response<S: Serve>(self) -> Response<ResponseBody<S>> {
         let Inner { status, error, origin, request_headers } = *self.0;
-        let retry_after = error.as_ref().and_then(Error::retry_after);
-        let body = match error {
-            Some(error) => codec::encode(None, &Err(error), ProtocolVersion::LATEST),
-            None => Bytes::new(),
+        let mut response = match error {
+            None => respond::json(status, Bytes::new(), None),
+            Some(error) => {
+                let answer = Err(error);
+                let body = codec::encode(None, &answer, ProtocolVersion::LATEST);
+                respond::json(status, body, answer.as_ref().err())
+            }
         };
-        let mut response = respond::json(status, body, retry_after);
         let headers = response.headers_mut();
         if status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));

@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use towline_core::protocol::ProtocolVersion;
-use towline_core::{Error, ErrorKind, Reply, Serve};
+use towline_core::{Error, ErrorKind, Quota, Reply, Serve};
 
 use super::sse::Events;
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+/// Source: draft-ietf-httpapi-ratelimit-headers.
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The body of a response: one JSON object, or a stream of events that ends with one.
@@ -82,7 +85,7 @@ impl<S: Serve> Body for ResponseBody<S> {
 pub(super) fn json<S: Serve>(
     status: StatusCode,
     body: Bytes,
-    retry_after: Option<Duration>,
+    error: Option<&Error>,
 ) -> Response<ResponseBody<S>> {
     let has_body = !body.is_empty();
     let mut response = Response::new(ResponseBody::whole(body));
@@ -92,12 +95,35 @@ pub(super) fn json<S: Serve>(
         headers.insert(CONTENT_TYPE, JSON);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    if let Some(retry_after) = retry_after {
-        // Whole seconds, and never sooner than was meant.
-        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-        headers.insert(RETRY_AFTER, seconds.into());
+    if let Some(error) = error {
+        hint(headers, error);
     }
     response
+}
+
+/// Tells in headers what a client may do about a failure: when to try again, and which allowance is used up.
+fn hint(headers: &mut HeaderMap, error: &Error) {
+    if let Some(retry_after) = error.retry_after() {
+        headers.insert(RETRY_AFTER, whole_seconds(retry_after).into());
+    }
+    let Some(Quota { policy, limit, window, remaining, reset }) = error.quota() else { return };
+    let name: String =
+        policy.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect();
+    let window = whole_seconds(*window).max(1);
+    let fields = [
+        (RATE_LIMIT_POLICY, format!("\"{name}\";q={limit};w={window}")),
+        (RATE_LIMIT, format!("\"{name}\";r={remaining};t={}", whole_seconds(*reset))),
+    ];
+    for (field, value) in fields {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(field, value);
+        }
+    }
+}
+
+/// Never sooner than was meant.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 /// Lets the page of an allowed origin read the answer.
@@ -113,14 +139,15 @@ pub(super) fn allow_origin(headers: &mut HeaderMap, origin: Option<HeaderValue>)
 /// Older revisions give a JSON-RPC error the status 200, unless it is one that HTTP itself acts on.
 pub(super) fn status(answer: &Result<Reply, Error>, version: ProtocolVersion) -> StatusCode {
     use ErrorKind::{
-        Forbidden, Overloaded, RateLimited, ShuttingDown, TooLarge, Unauthenticated, Unavailable,
+        CircuitOpen, Forbidden, Overloaded, RateLimited, ShuttingDown, TooLarge, Unauthenticated, Unavailable,
     };
     let Err(error) = answer else { return StatusCode::OK };
     if error.is_in_tool() {
         return StatusCode::OK;
     }
     match error.kind() {
-        Unauthenticated | Forbidden | TooLarge | RateLimited | Unavailable | Overloaded | ShuttingDown => {}
+        Unauthenticated | Forbidden | TooLarge | RateLimited => {}
+        Unavailable | CircuitOpen | Overloaded | ShuttingDown => {}
         _ if version.is_modern() => {}
         _ => return StatusCode::OK,
     }

@@ -14,9 +14,9 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use towline_core::{Extensions, Serve};
+use towline_core::{ClientAddr, Extensions, Serve};
 
-use super::connection::{self, ClientAddr, Stop};
+use super::connection::{self, Stop};
 use super::service::{Connection, HttpService};
 use super::watch::Timeouts;
 use crate::attend::Attendant;

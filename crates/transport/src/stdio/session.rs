@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use towline_core::codec::{self, DecodeError, Limits, Message};
 use towline_core::protocol::{ProtocolVersion, RequestId};
-use towline_core::{Error, ErrorKind, Notifier, Reply, Request, Serve};
+use towline_core::{Carrier, Error, ErrorKind, Notifier, Reply, Request, Serve};
 
 use super::Stdio;
 use super::in_flight::{InFlight, Ticket};
@@ -138,6 +138,7 @@ impl<S: Serve> Session<S> {
         if let Err(error) = self.handshake.negotiate(&mut request) {
             return self.refuse(Some(id), error, ProtocolVersion::LATEST).await;
         }
+        request.context_mut().set_carrier(Carrier::Stream);
         let version = request.context().version();
         let Ok(place) = Arc::clone(&self.slots.places).try_acquire_owned() else {
             let error = Error::new(

@@ -11,8 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::Notify;
 use towline_core::protocol::LogLevel;
-use towline_core::{Context, Router, Server, tool_fn};
-use towline_transport::http::ClientAddr;
+use towline_core::{ClientAddr, Context, Router, Server, tool_fn};
 
 #[derive(Deserialize, JsonSchema)]
 pub struct Empty {}
