@@ -22,22 +22,27 @@
 //!
 //! A [`Stack`] puts them into the order that works, from settings.
 
-mod audit;
-mod bulkhead;
-mod cache;
-mod circuit_breaker;
+pub mod audit;
+pub mod bulkhead;
+pub mod cache;
+pub mod circuit_breaker;
 mod classify;
 mod config;
 mod events;
-mod metrics;
-mod panic;
-mod rate_limit;
-mod retry;
-mod stack;
-mod timeout;
-mod trace;
-mod validate;
+pub mod metrics;
+pub mod panic;
+pub mod rate_limit;
+pub mod retry;
+pub mod stack;
+pub mod timeout;
+pub mod trace;
+pub mod validate;
 
+pub use audit::{Audit, AuditLayer, AuditOutcome, AuditRecord, AuditSink, Decision, LogSink};
 pub use classify::{ByKind, Classify, Outcome};
 pub use config::ConfigError;
 pub use events::Events;
+pub use panic::{PanicGuard, PanicLayer};
+pub use retry::{IfIdempotent, Retry, RetryConfig, RetryIf, RetryLayer};
+pub use timeout::{Timeout, TimeoutConfig, TimeoutLayer};
+pub use validate::{Validate, ValidateLayer};

@@ -96,33 +96,24 @@ impl ToolSet {
     /// The layer is applied once per tool. State that all of them are to share is made first and handed to the
     /// layer.
     #[must_use]
-    pub fn layer<L>(mut self, layer: L) -> Self
+    pub fn layer<L>(self, layer: L) -> Self
+    where
+        L: Layer<ToolService>,
+        Layered<L::Service>: Tool,
+    {
+        self.layer_each(|_| &layer)
+    }
+
+    /// Puts a tower layer around each tool that is in the set now, made for that tool: `make` sees its definition.
+    #[must_use]
+    pub fn layer_each<L>(mut self, mut make: impl FnMut(&ToolDefinition) -> L) -> Self
     where
         L: Layer<ToolService>,
         Layered<L::Service>: Tool,
     {
         for entry in &mut self.entries {
+            let layer = make(entry.tool.definition());
             entry.tool = Arc::new(Layered::new(Arc::clone(&entry.tool), &layer));
-        }
-        self
-    }
-
-    /// Replaces each tool that is in the set now by what `wrap` makes of it, such as the same with layers that
-    /// depend on its definition.
-    ///
-    /// # Panics
-    ///
-    /// Panics if `wrap` changes a definition: schemas are compiled when a tool is added.
-    #[must_use]
-    pub fn map(mut self, mut wrap: impl FnMut(Arc<dyn Tool>) -> Arc<dyn Tool>) -> Self {
-        for entry in &mut self.entries {
-            let wrapped = wrap(Arc::clone(&entry.tool));
-            assert!(
-                wrapped.definition() == entry.tool.definition(),
-                "tool {:?}: its definition must not change",
-                entry.tool.definition().name
-            );
-            entry.tool = wrapped;
         }
         self
     }
