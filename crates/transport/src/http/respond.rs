@@ -40,6 +40,13 @@ impl<S: Serve> ResponseBody<S> {
     }
 }
 
+/// An empty body: layers around the service that answer by themselves, such as tower-http's timeout, make these.
+impl<S: Serve> Default for ResponseBody<S> {
+    fn default() -> Self {
+        Self::whole(Bytes::new())
+    }
+}
+
 impl<S: Serve> fmt::Debug for ResponseBody<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
