@@ -74,7 +74,7 @@ pub enum ErrorKind {
     Unauthenticated,
     /// The caller may not do this.
     Forbidden,
-    /// The request is too large.
+    /// The request is too large, or asks for more work than one request may.
     TooLarge,
     /// The caller has used up its allowance.
     RateLimited,

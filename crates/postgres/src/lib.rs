@@ -25,4 +25,4 @@ pub use config::{ConfigError, DatabaseConfig, Limits};
 pub use error::{BoxError, PostgresError, SqlError};
 pub use execute::{ColumnInfo, CutValue, Limit, Rows, Truncated};
 pub use pool::{Answer, Caller, Description, Health, Pool, PoolStatus, ReadOnly, Savepoint};
-pub use tools::{TableList, TableSummary, analysis, schema, suggestions, tools};
+pub use tools::{TableList, TableSummary, analysis, database_of, schema, suggestions, tools};

@@ -2,11 +2,33 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
-use towline_core::Error;
+use towline_core::{Error, Operation};
 use towline_core::protocol::ToolDefinition;
 
 use crate::pool::Pool;
+
+/// Tells which of these databases a call of the pack's tools depends on, by its configured name: for layers that
+/// guard each database by itself, such as circuit breakers.
+///
+/// A call that names no database, or none of these, depends on none; the tool refuses it.
+pub fn database_of<'a>(
+    pools: impl IntoIterator<Item = &'a Pool>,
+) -> impl Fn(&dyn Operation) -> Option<Arc<str>> + Send + Sync + 'static {
+    #[derive(Deserialize)]
+    struct Arguments {
+        database: String,
+    }
+    let names: Vec<Arc<str>> = pools.into_iter().map(|pool| pool.name().into()).collect();
+    move |operation| match &*names {
+        [only] => Some(Arc::clone(only)),
+        several => {
+            let Arguments { database } = operation.arguments()?.parse().ok()?;
+            several.iter().find(|name| ***name == *database).cloned()
+        }
+    }
+}
 
 /// The databases that a tool serves. A clone is a refcount.
 #[derive(Clone, Debug)]

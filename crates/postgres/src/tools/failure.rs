@@ -17,8 +17,9 @@ pub(crate) fn client_error(error: &PostgresError) -> Error {
         P::Statement(_) | P::Refused(_) | P::NotAQuery | P::ParameterCount { .. } | P::Parameter { .. } => {
             ErrorKind::InvalidParams
         }
-        P::StatementTimeout { .. } | P::LockTimeout => ErrorKind::Timeout,
-        P::Exhausted { .. } => ErrorKind::Overloaded,
+        // The statement asks for too much: it says nothing of the database's health, and trying again does not help.
+        P::StatementTimeout { .. } => ErrorKind::TooLarge,
+        P::Exhausted { .. } | P::LockTimeout => ErrorKind::Overloaded,
         // The client did not cancel, so it waits for an answer.
         P::Cancelled
         | P::Unreachable { .. }

@@ -35,6 +35,7 @@ pub mod suggestions {
     pub use super::suggest::{AnalysisType, Suggestion, Suggestions};
 }
 
+pub use databases::database_of;
 pub use list_tables::{TableList, TableSummary};
 
 /// The pack's tools on these databases; with several, a call names one.

@@ -90,7 +90,7 @@ impl Tool for AnalyzeTable {
                     "the analysis was stopped after {after:?}; name fewer `columns`, or read fewer rows with \
                      a smaller `sample`, such as 10000"
                 );
-                Err(Error::new(ErrorKind::Timeout, message).with_source(error))
+                Err(Error::new(ErrorKind::TooLarge, message).with_source(error))
             }
             Err(Unresolved::Postgres(error)) => Err(error.into()),
         }
