@@ -25,6 +25,9 @@
 pub mod audit;
 pub mod bulkhead;
 pub mod cache;
+mod audit;
+mod bulkhead;
+mod cache;
 pub mod circuit_breaker;
 mod classify;
 mod config;
@@ -39,6 +42,9 @@ pub mod trace;
 pub mod validate;
 
 pub use audit::{Audit, AuditLayer, AuditOutcome, AuditRecord, AuditSink, Decision, LogSink};
+pub use circuit_breaker::{
+    CircuitBreaker, CircuitBreakerConfig, CircuitBreakerLayer, CircuitBreakerRegistry,
+};
 pub use classify::{ByKind, Classify, Outcome};
 pub use config::ConfigError;
 pub use events::Events;
