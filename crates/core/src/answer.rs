@@ -47,6 +47,9 @@ pub trait Failure {
 
     /// What a client may read of it.
     fn message(&self) -> &str;
+
+    /// Whether a tool, or a layer around one, raised it: see [`Error::is_in_tool`].
+    fn is_in_tool(&self) -> bool;
 }
 
 impl Failure for Error {
@@ -60,6 +63,10 @@ impl Failure for Error {
 
     fn message(&self) -> &str {
         Self::message(self)
+    }
+
+    fn is_in_tool(&self) -> bool {
+        Self::is_in_tool(self)
     }
 }
 
@@ -82,6 +89,10 @@ impl Failure for BoxError {
 
     fn message(&self) -> &str {
         self.downcast_ref::<Error>().map_or("internal error", Error::message)
+    }
+
+    fn is_in_tool(&self) -> bool {
+        self.downcast_ref::<Error>().is_some_and(Error::is_in_tool)
     }
 }
 

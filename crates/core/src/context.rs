@@ -1,5 +1,6 @@
 //! What is known of a request beyond its method and parameters.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,9 +62,13 @@ impl RequestMeta {
         self.protocol_version.as_ref()?.parse().ok()
     }
 
-    /// The W3C trace context's `traceparent`, unchecked.
-    pub fn traceparent(&self) -> Option<String> {
-        self.traceparent.as_ref()?.parse().ok()
+    /// The W3C trace context's `traceparent`, unchecked. It is copied only if the client wrote it with escapes.
+    pub fn traceparent(&self) -> Option<Cow<'_, str>> {
+        let json = self.traceparent.as_ref()?;
+        match serde_json::from_str(json.as_str()) {
+            Ok(text) => Some(Cow::Borrowed(text)),
+            Err(_) => json.parse().ok().map(Cow::Owned),
+        }
     }
 
     /// The W3C trace context's `tracestate`, unchecked.
