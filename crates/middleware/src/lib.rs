@@ -52,3 +52,7 @@ pub use panic::{PanicGuard, PanicLayer};
 pub use retry::{IfIdempotent, Retry, RetryConfig, RetryIf, RetryLayer};
 pub use timeout::{Timeout, TimeoutConfig, TimeoutLayer};
 pub use validate::{Validate, ValidateLayer};
+pub use metrics::{
+    GetMetrics, Measured, Metrics, MetricsConfig, MetricsLayer, RecentError, Snapshot, Times, ToolSnapshot,
+    Totals, UpstreamSnapshot,
+};

@@ -1,6 +1,5 @@
-//! To be written.
+//! Makes a span of each request.
 
-/// The trace id of a `traceparent`, if it is valid.
-pub(crate) fn trace_id(traceparent: &str) -> Option<&str> {
-    traceparent.split('-').nth(1).filter(|id| id.len() == 32)
-}
+mod parent;
+
+pub(crate) use parent::TraceParent;
