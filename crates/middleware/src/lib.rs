@@ -56,3 +56,6 @@ pub use metrics::{
     GetMetrics, Measured, Metrics, MetricsConfig, MetricsLayer, RecentError, Snapshot, Times, ToolSnapshot,
     Totals, UpstreamSnapshot,
 };
+#[cfg(feature = "otel")]
+pub use trace::otel;
+pub use trace::{Trace, TraceLayer};

@@ -28,10 +28,10 @@ pub use layer::{Measured, MetricsLayer};
 pub use snapshot::{RecentError, Snapshot, Times, ToolSnapshot, Totals, UpstreamSnapshot};
 pub use tool::GetMetrics;
 
-pub(crate) use names::{ErrorType, is_method, is_plain};
+pub(crate) use names::{ErrorType, OTHER, TOOLS_CALL, is_method, is_plain};
 
 use self::entry::{Cancellations, Durations, Entry, durations};
-use self::names::{METHODS, OTHER, TOOLS_CALL};
+use self::names::METHODS;
 use self::recent::RecentErrors;
 use self::table::Table;
 use crate::config::ConfigError;

@@ -3,10 +3,10 @@
 use towline_core::ErrorKind;
 
 /// The label of what is not known.
-pub(super) const OTHER: &str = "_other";
+pub(crate) const OTHER: &str = "_other";
 
 /// The method that calls a tool.
-pub(super) const TOOLS_CALL: &str = "tools/call";
+pub(crate) const TOOLS_CALL: &str = "tools/call";
 
 /// The other requests of the protocol's revisions: also those that only older clients send.
 pub(super) const METHODS: [&str; 19] = [

@@ -30,6 +30,35 @@ impl TraceParent {
     }
 }
 
+#[cfg(feature = "otel")]
+impl TraceParent {
+    /// Makes the span a child of this parent, linked with what is around it here.
+    ///
+    /// It must be called before anything is done with the span: what has begun cannot change its parent.
+    pub(crate) fn adopt(self, span: &tracing::Span, state: Option<&str>) {
+        use opentelemetry::Context;
+        use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceState};
+        use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+        let flags = if self.is_sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED };
+        // A state that is not as it should be is dropped, and the parent stays.
+        let state =
+            state.filter(|state| is_bounded(state)).and_then(|state| state.parse::<TraceState>().ok());
+        let state = state.unwrap_or_default();
+        let parent = SpanContext::new(self.trace_id.into(), self.span_id.into(), flags, true, state);
+        let around = tracing::Span::current();
+        if span.set_parent(Context::new().with_remote_span_context(parent)).is_ok() && !around.is_disabled() {
+            span.add_link(around.context().span().span_context().clone());
+        }
+    }
+}
+
+/// Whether a `tracestate` keeps to the recommendation's bounds.
+#[cfg(feature = "otel")]
+fn is_bounded(state: &str) -> bool {
+    state.len() <= 512 && state.split(',').count() <= 32
+}
+
 /// Reads lower-case digits, the only ones allowed.
 fn hex(digits: &[u8]) -> Option<u128> {
     digits.iter().try_fold(0, |value, &digit| {
