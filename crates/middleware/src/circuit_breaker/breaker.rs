@@ -290,7 +290,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if !self.is_spent && self.admission.role == Role::Probe {
-            self.breaker.with(|guarded, _| guarded.machine.give_back(self.admission));
+            self.breaker.with(|guarded, now| guarded.machine.release(self.admission, now));
         }
     }
 }

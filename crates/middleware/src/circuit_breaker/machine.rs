@@ -228,13 +228,13 @@ impl Machine {
         let failed = match outcome {
             Outcome::Success => false,
             Outcome::Failure => true,
-            Outcome::Ignored => return self.give_back(admission),
+            Outcome::Ignored => return self.give_back(admission.role),
         };
         let slow = took >= self.config.slow_call;
         match admission.role {
             Role::Counted => self.count(failed, slow, now),
             Role::Probe => {
-                self.give_back(admission);
+                self.give_back(Role::Probe);
                 self.judge(failed || (slow && self.config.slow_call_rate > 0.0), now);
             }
             Role::Bystander => {}
@@ -242,8 +242,15 @@ impl Machine {
     }
 
     /// Takes back what a call held that ends without an answer.
-    pub(super) fn give_back(&mut self, admission: Admission) {
-        if admission.generation != self.generation || admission.role != Role::Probe {
+    pub(super) fn release(&mut self, admission: Admission, now: Instant) {
+        self.settle(now);
+        if admission.generation == self.generation {
+            self.give_back(admission.role);
+        }
+    }
+
+    fn give_back(&mut self, role: Role) {
+        if role != Role::Probe {
             return;
         }
         if let Phase::HalfOpen { out, out_since, .. } = &mut self.phase {
