@@ -46,13 +46,19 @@ struct Guarded {
     counts: Counts,
 }
 
-/// What has happened since the breaker was made.
+/// What has become of calls since the breaker was made.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) succeeded: u64,
     pub(super) failed: u64,
     pub(super) ignored: u64,
     pub(super) refused: u64,
+}
+
+/// All that is to be seen of a breaker at one moment.
+pub(super) struct Observed {
+    pub(super) snapshot: Snapshot,
+    pub(super) counts: Counts,
     /// By the state that it went to, as in [`State::ALL`].
     pub(super) transitions: [u64; 3],
 }
@@ -198,13 +204,13 @@ impl CircuitBreaker {
 
     /// What it is like now.
     pub fn snapshot(&self) -> Snapshot {
-        self.observe().0
+        self.observe().snapshot
     }
 
-    pub(super) fn observe(&self) -> (Snapshot, Counts) {
+    pub(super) fn observe(&self) -> Observed {
         self.with(|Guarded { machine, counts }, now| {
             machine.settle(now);
-            let tally = machine.tally(now);
+            let (tally, transitions) = (machine.tally(now), machine.transitions());
             let snapshot = Snapshot {
                 name: Arc::clone(&self.0.name),
                 state: machine.state(),
@@ -214,9 +220,9 @@ impl CircuitBreaker {
                 slow_call_rate: tally.slow_call_rate(),
                 retry_after: machine.retry_after(now),
                 refused: counts.refused,
-                transitions: counts.transitions.iter().sum(),
+                transitions: transitions.iter().sum(),
             };
-            (snapshot, *counts)
+            Observed { snapshot, counts: *counts, transitions }
         })
     }
 
@@ -227,7 +233,6 @@ impl CircuitBreaker {
         let value = run(&mut guarded, now);
         let steps = guarded.machine.take_steps();
         for step in &steps {
-            guarded.counts.transitions[step.to as usize] += 1;
             // Under the lock, so that they come in order; that nobody listens is no matter.
             let _ = self.0.events.send(self.event(*step));
         }

@@ -233,3 +233,80 @@ fn count(key: &str, count: u32) -> Result<(), ConfigError> {
 fn some_millis<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     millis(deserializer).map(Some)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> CircuitBreakerConfig {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn an_empty_file_gives_the_defaults_and_they_work() {
+        assert_eq!(parse(""), CircuitBreakerConfig::default());
+        assert_eq!(parse("").validate(), Ok(()));
+    }
+
+    #[test]
+    fn the_preset_can_be_written_in_a_file() {
+        let text = "consecutive_failures = 5\nfailure_rate = 0\nslow_call_rate = 0\nopen_ms = 300000\n\
+                    max_open_ms = 300000\njitter = 0\nprobes = 1\nprobe_successes = 1";
+        assert_eq!(parse(text), CircuitBreakerConfig::consecutive(5, Duration::from_secs(300)));
+        assert_eq!(parse(text).validate(), Ok(()));
+    }
+
+    #[test]
+    fn times_are_in_milliseconds_and_modes_have_names() {
+        let config =
+            parse("window_ms = 1500\nslow_call_ms = 250\nhalf_open_ms = 10\nmode = \"metrics_only\"");
+        assert_eq!(config.window, Some(Duration::from_millis(1500)));
+        assert_eq!(config.slow_call, Duration::from_millis(250));
+        assert_eq!((config.half_open, config.mode), (Duration::from_millis(10), Mode::MetricsOnly));
+        for mode in Mode::ALL {
+            assert_eq!(parse(&format!("mode = {:?}", mode.name())).mode, mode);
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        let error = toml::from_str::<CircuitBreakerConfig>("min_calls = 3\nfailure_ratio = 0.5").unwrap_err();
+        assert!(
+            error.to_string().contains("line 2") && error.to_string().contains("failure_ratio"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_work_is_an_error_that_names_the_key_and_what_is_allowed() {
+        for (text, expected) in [
+            ("window_ms = 9", "window_ms: must be at least 10: it is kept in ten slices"),
+            ("window_ms = 86400001", "window_ms: must be at most 86400000 (a day), got 86400001"),
+            (
+                "window_ms = 1000\nwindow_calls = 100",
+                "window_calls: cannot stand beside `window_ms`: set one of the two",
+            ),
+            ("window_calls = 0", "window_calls: must be more than 0"),
+            ("window_calls = 100001", "window_calls: must be at most 100000, got 100001"),
+            ("window_calls = 9", "min_calls: must be at most `window_calls` (9)"),
+            ("min_calls = 0", "min_calls: must be more than 0"),
+            ("failure_rate = 50", "failure_rate: must be between 0 and 1, got 50"),
+            ("slow_call_ms = 0", "slow_call_ms: must be more than 0"),
+            ("slow_call_rate = -0.1", "slow_call_rate: must be between 0 and 1, got -0.1"),
+            ("consecutive_failures = 0", "consecutive_failures: must be more than 0"),
+            (
+                "failure_rate = 0\nslow_call_rate = 0",
+                "failure_rate: nothing would open it: set this, `slow_call_rate` or `consecutive_failures`",
+            ),
+            ("open_ms = 0", "open_ms: must be more than 0"),
+            ("max_open_ms = 4999", "max_open_ms: must be at least `open_ms` (5000)"),
+            ("jitter = nan", "jitter: must be between 0 and 1, got NaN"),
+            ("probes = 0", "probes: must be more than 0"),
+            ("probe_successes = 0", "probe_successes: must be more than 0"),
+            ("probe_successes = 4", "probe_successes: must be at most `probes` (3)"),
+            ("half_open_ms = 0", "half_open_ms: must be more than 0"),
+        ] {
+            assert_eq!(parse(text).validate().unwrap_err().to_string(), expected, "{text}");
+        }
+    }
+}

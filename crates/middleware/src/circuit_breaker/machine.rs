@@ -126,6 +126,8 @@ pub(super) struct Machine {
     rng: Rng,
     /// Steps not yet told.
     steps: Vec<Step>,
+    /// How many steps there were, by the state that they went to, as in [`State::ALL`].
+    transitions: [u64; 3],
 }
 
 impl Machine {
@@ -138,6 +140,7 @@ impl Machine {
             trips: 0,
             rng,
             steps: Vec::new(),
+            transitions: [0; 3],
             config,
         }
     }
@@ -189,7 +192,7 @@ impl Machine {
             match self.phase {
                 Phase::Open { until } if until <= now => {
                     let probing = Phase::HalfOpen { out: 0, out_since: None, succeeded: 0, failed: 0 };
-                    self.step(probing, Reason::OpenTimeOver);
+                    self.go(probing, Reason::OpenTimeOver, None);
                 }
                 Phase::HalfOpen { out_since: Some(since), .. } if since + self.config.half_open <= now => {
                     self.open(Reason::ProbesHung, since + self.config.half_open);
@@ -279,6 +282,10 @@ impl Machine {
         self.begin_anew(self.state(), Reason::Reset, now);
     }
 
+    pub(super) fn transitions(&self) -> [u64; 3] {
+        self.transitions
+    }
+
     pub(super) fn take_steps(&mut self) -> Vec<Step> {
         std::mem::take(&mut self.steps)
     }
@@ -307,7 +314,7 @@ impl Machine {
         let Phase::HalfOpen { succeeded, failed, .. } = &mut self.phase else { return };
         *(if has_failed { &mut *failed } else { &mut *succeeded }) += 1;
         if *succeeded >= self.config.probe_successes {
-            self.step(Phase::Closed { since: now, failures_in_a_row: 0 }, Reason::ProbesSucceeded);
+            self.go(Phase::Closed { since: now, failures_in_a_row: 0 }, Reason::ProbesSucceeded, None);
             self.window.clear(now);
         } else if *failed > self.config.probes - self.config.probe_successes {
             // Those that are left are too few to close it.
@@ -325,17 +332,7 @@ impl Machine {
         let swing = self.config.jitter * (2.0 * self.rng.f64() - 1.0);
         let open_for = doubled.min(self.config.max_open).mul_f64(1.0 + swing);
         self.trips = self.trips.saturating_add(1);
-        self.step(Phase::Open { until: now + open_for }, reason);
-        if let Some(step) = self.steps.last_mut() {
-            step.open_for = Some(open_for);
-        }
-    }
-
-    fn step(&mut self, phase: Phase, reason: Reason) {
-        let from = self.state();
-        self.phase = phase;
-        self.generation += 1;
-        self.steps.push(Step { from, to: self.state(), reason, open_for: None });
+        self.go(Phase::Open { until: now + open_for }, reason, Some(open_for));
     }
 
     fn begin_anew(&mut self, from: State, reason: Reason, now: Instant) {
@@ -345,7 +342,19 @@ impl Machine {
         self.trips = 0;
         let to = self.state();
         if from != to {
-            self.steps.push(Step { from, to, reason, open_for: None });
+            self.tell(Step { from, to, reason, open_for: None });
         }
+    }
+
+    fn go(&mut self, phase: Phase, reason: Reason, open_for: Option<Duration>) {
+        let from = self.state();
+        self.phase = phase;
+        self.generation += 1;
+        self.tell(Step { from, to: self.state(), reason, open_for });
+    }
+
+    fn tell(&mut self, step: Step) {
+        self.transitions[step.to as usize] += 1;
+        self.steps.push(step);
     }
 }

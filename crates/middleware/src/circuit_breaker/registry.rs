@@ -10,7 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncod
 use prometheus_client::metrics::MetricType;
 use tokio::sync::broadcast;
 
-use super::breaker::{CircuitBreaker, Counts, EVENTS, Event, Snapshot};
+use super::breaker::{CircuitBreaker, Counts, EVENTS, Event, Observed, Snapshot};
 use super::config::{CircuitBreakerConfig, Mode};
 use super::machine::State;
 
@@ -91,7 +91,7 @@ impl Collector for CircuitBreakerRegistry {
 
         let help = "Whether a circuit breaker is in a state";
         let mut states = encoder.encode_descriptor("mcp_breaker_state", help, None, MetricType::Gauge)?;
-        for (breaker, _) in &seen {
+        for Observed { snapshot: breaker, .. } in &seen {
             for state in State::ALL {
                 let labels = [("upstream", &*breaker.name), ("state", state.name())];
                 gauge(&mut states, &labels, breaker.state == state)?;
@@ -100,7 +100,7 @@ impl Collector for CircuitBreakerRegistry {
 
         let help = "Whether a circuit breaker is in a mode";
         let mut modes = encoder.encode_descriptor("mcp_breaker_mode", help, None, MetricType::Gauge)?;
-        for (breaker, _) in &seen {
+        for Observed { snapshot: breaker, .. } in &seen {
             for mode in Mode::ALL {
                 let labels = [("upstream", &*breaker.name), ("mode", mode.name())];
                 gauge(&mut modes, &labels, breaker.mode == mode)?;
@@ -110,8 +110,8 @@ impl Collector for CircuitBreakerRegistry {
         let help = "Steps of a circuit breaker to a state";
         let mut steps =
             encoder.encode_descriptor("mcp_breaker_transitions", help, None, MetricType::Counter)?;
-        for (breaker, counts) in &seen {
-            for (state, count) in State::ALL.iter().zip(counts.transitions) {
+        for Observed { snapshot: breaker, transitions, .. } in &seen {
+            for (state, count) in State::ALL.iter().zip(*transitions) {
                 counter(&mut steps, &[("upstream", &*breaker.name), ("to", state.name())], count)?;
             }
         }
@@ -119,13 +119,13 @@ impl Collector for CircuitBreakerRegistry {
         let help = "Calls that a circuit breaker refused";
         let mut refused =
             encoder.encode_descriptor("mcp_breaker_refused", help, None, MetricType::Counter)?;
-        for (breaker, counts) in &seen {
+        for Observed { snapshot: breaker, counts, .. } in &seen {
             counter(&mut refused, &[("upstream", &*breaker.name)], counts.refused)?;
         }
 
         let help = "Calls that a circuit breaker let through, by what came of them";
         let mut calls = encoder.encode_descriptor("mcp_breaker_calls", help, None, MetricType::Counter)?;
-        for (breaker, counts) in &seen {
+        for Observed { snapshot: breaker, counts, .. } in &seen {
             let Counts { succeeded, failed, ignored, .. } = *counts;
             for (outcome, count) in [("success", succeeded), ("failure", failed), ("ignored", ignored)] {
                 counter(&mut calls, &[("upstream", &*breaker.name), ("outcome", outcome)], count)?;
