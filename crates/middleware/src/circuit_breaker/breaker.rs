@@ -8,11 +8,11 @@ use fastrand::Rng;
 use serde::{Serialize, Serializer};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
-use towline_core::{Error, ErrorKind};
 
 use super::config::{CircuitBreakerConfig, Mode};
-use super::machine::{Admission, Machine, Reason, Role, State, Step};
-use crate::classify::Outcome;
+use super::machine::Machine;
+use super::permit::{Permit, Rejected};
+use super::state::{Reason, State, Step};
 
 /// How many events a receiver may be behind before it misses the oldest.
 pub(super) const EVENTS: usize = 64;
@@ -41,9 +41,9 @@ struct Shared {
     guarded: Mutex<Guarded>,
 }
 
-struct Guarded {
-    machine: Machine,
-    counts: Counts,
+pub(super) struct Guarded {
+    pub(super) machine: Machine,
+    pub(super) counts: Counts,
 }
 
 /// What has become of calls since the breaker was made.
@@ -193,7 +193,7 @@ impl CircuitBreaker {
             Err((machine.state(), machine.mode(), machine.retry_after(now)))
         });
         match admitted {
-            Ok((admission, since)) => Ok(Permit { breaker: self.clone(), admission, since, is_spent: false }),
+            Ok((admission, since)) => Ok(Permit::new(self.clone(), admission, since)),
             Err((state, mode, retry_after)) => {
                 let name = Arc::clone(&self.0.name);
                 tracing::debug!(breaker = &*name, state = state.name(), ?retry_after, "call refused");
@@ -227,7 +227,7 @@ impl CircuitBreaker {
     }
 
     /// Does something under the lock, which is held for a moment, and tells what has changed.
-    fn with<T>(&self, run: impl FnOnce(&mut Guarded, Instant) -> T) -> T {
+    pub(super) fn with<T>(&self, run: impl FnOnce(&mut Guarded, Instant) -> T) -> T {
         let now = Instant::now();
         let mut guarded = self.0.guarded.lock().unwrap_or_else(PoisonError::into_inner);
         let value = run(&mut guarded, now);
@@ -261,80 +261,6 @@ impl CircuitBreaker {
 impl fmt::Debug for CircuitBreaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CircuitBreaker").field(&self.0.name).finish()
-    }
-}
-
-/// A call that was let through. What came of it is [recorded](Self::record); if it is dropped instead, as when a
-/// client goes away, it says nothing, and another may go in its place.
-#[derive(Debug)]
-#[must_use = "a permit that is dropped records nothing"]
-pub struct Permit {
-    breaker: CircuitBreaker,
-    admission: Admission,
-    since: Instant,
-    is_spent: bool,
-}
-
-impl Permit {
-    /// Says what came of the call. It took from when the permit was given until now.
-    pub fn record(mut self, outcome: Outcome) {
-        self.is_spent = true;
-        self.breaker.with(|guarded, now| {
-            let count = match outcome {
-                Outcome::Success => &mut guarded.counts.succeeded,
-                Outcome::Failure => &mut guarded.counts.failed,
-                Outcome::Ignored => &mut guarded.counts.ignored,
-            };
-            *count += 1;
-            let took = now.saturating_duration_since(self.since);
-            guarded.machine.record(self.admission, outcome, took, now);
-        });
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if !self.is_spent && self.admission.role == Role::Probe {
-            self.breaker.with(|guarded, now| guarded.machine.release(self.admission, now));
-        }
-    }
-}
-
-/// A call that was not let through.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{}", self.message())]
-#[non_exhaustive]
-pub struct Rejected {
-    /// The breaker's name.
-    pub breaker: Arc<str>,
-    /// Its state.
-    pub state: State,
-    /// Its mode.
-    pub mode: Mode,
-    /// How long to wait before calling again, if that is known.
-    pub retry_after: Option<Duration>,
-}
-
-impl Rejected {
-    fn message(&self) -> String {
-        let name = match &*self.breaker {
-            "" => "The service".to_owned(),
-            name => format!("`{name}`"),
-        };
-        match self.mode {
-            Mode::ForcedOpen => format!("{name} is switched off for now; do not retry."),
-            _ => format!("{name} is temporarily unavailable; do not retry sooner."),
-        }
-    }
-}
-
-impl From<Rejected> for Error {
-    fn from(rejected: Rejected) -> Self {
-        let error = Self::new(ErrorKind::CircuitOpen, rejected.message());
-        match rejected.retry_after {
-            Some(retry_after) => error.with_retry_after(retry_after),
-            None => error,
-        }
     }
 }
 

@@ -8,8 +8,9 @@ use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use towline_core::Error;
 
-use super::breaker::{CircuitBreaker, Permit, Rejected};
+use super::breaker::CircuitBreaker;
 use super::config::CircuitBreakerConfig;
+use super::permit::{Permit, Rejected};
 use crate::classify::{ByKind, Classify, Outcome};
 
 /// Refuses calls of what keeps failing, until it is well.

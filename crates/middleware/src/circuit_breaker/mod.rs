@@ -64,11 +64,14 @@ mod breaker;
 mod config;
 mod layer;
 mod machine;
+mod permit;
 mod registry;
+mod state;
 mod window;
 
-pub use breaker::{CircuitBreaker, Event, Permit, Rejected, Snapshot};
+pub use breaker::{CircuitBreaker, Event, Snapshot};
 pub use config::{CircuitBreakerConfig, Mode};
 pub use layer::{CircuitBreakerLayer, CircuitBreakerService, Given, Own, ResponseFuture, SelectBreaker};
-pub use machine::{Reason, State};
+pub use permit::{Permit, Rejected};
 pub use registry::CircuitBreakerRegistry;
+pub use state::{Reason, State};

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 
 use super::breaker::{CircuitBreaker, Counts, EVENTS, Event, Observed, Snapshot};
 use super::config::{CircuitBreakerConfig, Mode};
-use super::machine::State;
+use super::state::State;
 
 /// All the breakers of a server, by name. A clone is a handle to the same.
 ///
