@@ -10,13 +10,15 @@ use foldhash::fast::RandomState;
 #[derive(Debug)]
 pub(super) struct Table<T> {
     /// Open addressing with linear probing. It is at most half full, so an empty slot ends every search.
-    slots: Box<[OnceLock<(Arc<str>, T)>]>,
+    slots: Box<[Slot<T>]>,
     hasher: RandomState,
     capacity: usize,
     /// Changed only while `adding` is held.
     len: AtomicUsize,
     adding: Mutex<()>,
 }
+
+type Slot<T> = OnceLock<(Arc<str>, T)>;
 
 impl<T> Table<T> {
     pub(super) fn new(capacity: usize) -> Self {
@@ -69,7 +71,6 @@ impl<T> Table<T> {
     /// Where the name is, or the empty slot where it belongs.
     fn search(&self, name: &str) -> Result<usize, usize> {
         let mask = self.slots.len() - 1;
-        // The upper half of a 64 bit hash would do as well; all bits are good.
         let mut at = self.hasher.hash_one(name) as usize & mask;
         loop {
             match self.slots[at].get() {
