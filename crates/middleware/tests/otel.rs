@@ -18,7 +18,7 @@ use towline_middleware::TraceLayer;
 use towline_middleware::otel::{Exporter, OtelConfig};
 use towline_transport::memory;
 use tracing::Instrument;
-use tracing::instrument::WithSubscriber;
+use tracing::instrument::WithSubscriber as _;
 use tracing_subscriber::layer::SubscriberExt;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -128,6 +128,12 @@ fn find<'a>(spans: &'a [Span], name: &str) -> &'a Span {
     spans.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no {name} in {spans:?}"))
 }
 
+/// A `tracestate` of that many members.
+fn members(count: usize) -> String {
+    let members: Vec<_> = (0..count).map(|number| format!("k{number}=v")).collect();
+    members.join(",")
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -220,7 +226,7 @@ async fn a_collector_learns_how_requests_end() {
 async fn what_is_around_a_request_is_linked_or_else_the_parent() {
     let (spans, _) = exported(|_| {}, async {
         for meta in [
-            json!({"traceparent": format!("00-{TRACE}-{PARENT}-01"), "tracestate": "a=1,".repeat(33)}),
+            json!({"traceparent": format!("00-{TRACE}-{PARENT}-01"), "tracestate": members(33)}),
             json!({"traceparent": format!("00-{TRACE}-0000000000000000-01")}),
         ] {
             let around = tracing::info_span!("around");

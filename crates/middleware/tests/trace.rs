@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use towline_core::{
-    BoxError, Error, ErrorKind, RawJson, Request, Router, Server, ToolCall, ToolExt, ToolSet, tool_fn,
+    BoxError, Error, ErrorKind, RawJson, Request, Router, Server, ToolCall, ToolSet, tool_fn,
 };
 use towline_middleware::TraceLayer;
 use tracing::subscriber::{DefaultGuard, set_default};

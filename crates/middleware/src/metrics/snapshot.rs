@@ -79,7 +79,8 @@ pub struct ToolSnapshot {
     pub last_error_at: Option<String>,
 }
 
-/// How many calls there were in a span of time, and how long they took, in milliseconds to two significant digits.
+/// How many calls there were in a span of time, and how long they took, in milliseconds: percentiles to two
+/// significant digits, which is at most one percent too much.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

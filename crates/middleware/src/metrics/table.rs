@@ -18,7 +18,8 @@ pub(super) struct Table<T> {
     adding: Mutex<()>,
 }
 
-type Slot<T> = OnceLock<(Arc<str>, T)>;
+/// Boxed, because most slots stay empty.
+type Slot<T> = OnceLock<Box<(Arc<str>, T)>>;
 
 impl<T> Table<T> {
     pub(super) fn new(capacity: usize) -> Self {
@@ -49,7 +50,7 @@ impl<T> Table<T> {
             Err(at) => {
                 let name: Arc<str> = name.into();
                 // Only the holder of the lock fills slots, so this one is still empty.
-                self.slots[at].set((Arc::clone(&name), make(name))).ok()?;
+                self.slots[at].set(Box::new((Arc::clone(&name), make(name)))).ok()?;
                 self.len.fetch_add(1, Ordering::Relaxed);
                 Some(at)
             }
@@ -61,11 +62,11 @@ impl<T> Table<T> {
     }
 
     pub(super) fn at(&self, at: usize) -> Option<&T> {
-        self.slots.get(at)?.get().map(|(_, value)| value)
+        self.slots.get(at)?.get().map(|named| &named.1)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.slots.iter().filter_map(|slot| slot.get().map(|(_, value)| value))
+        self.slots.iter().filter_map(|slot| slot.get().map(|named| &named.1))
     }
 
     /// Where the name is, or the empty slot where it belongs.
@@ -74,7 +75,7 @@ impl<T> Table<T> {
         let mut at = self.hasher.hash_one(name) as usize & mask;
         loop {
             match self.slots[at].get() {
-                Some((other, _)) if **other == *name => return Ok(at),
+                Some(named) if *named.0 == *name => return Ok(at),
                 Some(_) => at = (at + 1) & mask,
                 None => return Err(at),
             }

@@ -118,9 +118,9 @@ pub enum OtelError {
     /// A setting cannot work.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The exporter cannot be made of the settings and the environment.
+    /// The environment holds a setting that cannot work, or the collector takes nothing.
     #[error("spans cannot be exported: {0}")]
-    Build(String),
+    Export(String),
 }
 
 /// Sends spans in batches, from a thread of its own. Dropping it sends what is left.
@@ -144,7 +144,7 @@ impl Exporter {
             .with_endpoint(config.address())
             .with_timeout(config.timeout)
             .build()
-            .map_err(|error| OtelError::Build(error.to_string()))?;
+            .map_err(|error| OtelError::Export(error.to_string()))?;
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
             .with_sampler(Edge { ratio: config.sample_ratio, trust_callers: config.trust_callers })
@@ -165,13 +165,14 @@ impl Exporter {
             .with_tracked_inactivity(false)
     }
 
-    /// Sends what is left, and waits until it is sent. It blocks its thread, for twice the timeout at most.
+    /// Sends what is left, as dropping the exporter does. It blocks its thread until that is done or given up, for
+    /// seconds at most.
     ///
     /// # Errors
     ///
     /// When the collector did not take it.
     pub fn flush(&self) -> Result<(), OtelError> {
-        self.provider.force_flush().map_err(|error| OtelError::Build(error.to_string()))
+        self.provider.force_flush().map_err(|error| OtelError::Export(error.to_string()))
     }
 }
 
