@@ -1,11 +1,13 @@
 //! What is counted, and what is told of it.
 
-use std::future::pending;
+use std::future::{Ready, pending};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::time::{advance, sleep};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use towline_core::protocol::ToolDefinition;
 use towline_core::{
     BoxError, Context, Error, ErrorKind, RawJson, Request, Router, Routes, Server, Tool, ToolCall, ToolExt,
@@ -201,15 +203,22 @@ async fn counts_are_exact_while_calls_and_cancellations_race() {
 #[tokio::test]
 async fn a_panic_that_passes_is_an_error() {
     let metrics = Metrics::default();
-    let service = MetricsLayer::tool(&metrics, "obey")
-        .layer(service_fn(async |call: ToolCall| Obeys::new("obey").call(call).await));
-    let arguments = RawJson::from_text(r#"{"then":"panic"}"#).unwrap();
-    let call = ToolCall::new("obey", arguments, Context::default());
-    assert!(tokio::spawn(service.oneshot(call)).await.unwrap_err().is_panic());
+    let layer = MetricsLayer::tool(&metrics, "obey");
+    let call =
+        || ToolCall::new("obey", RawJson::from_text(r#"{"then":"panic"}"#).unwrap(), Context::default());
+
+    let mut late = layer.layer(service_fn(async |call| Obeys::new("obey").call(call).await));
+    let mut late = AssertUnwindSafe(Box::pin(late.call(call()))).catch_unwind();
+    // Whoever catches it drops the future later.
+    assert!((&mut late).await.is_err());
+    drop(late);
+
+    let mut early = layer.layer(service_fn(|_: ToolCall| -> Ready<Result<(), Error>> { panic!("at once") }));
+    std::panic::catch_unwind(AssertUnwindSafe(|| drop(early.call(call())))).unwrap_err();
 
     let obey = tool(&metrics, "obey");
-    assert_eq!((obey.times.count, obey.times.errors, obey.cancelled, obey.in_flight), (1, 1, 0, 0));
-    assert_eq!(json!(obey.errors_by_type), json!({"-32603": 1}));
+    assert_eq!((obey.times.count, obey.times.errors, obey.cancelled, obey.in_flight), (2, 2, 0, 0));
+    assert_eq!(json!(obey.errors_by_type), json!({"-32603": 2}));
 }
 
 #[tokio::test]

@@ -82,6 +82,7 @@ async fn exported(
     for (head, body) in received.try_iter() {
         assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
         assert!(head.contains("content-type: application/x-protobuf"), "{head}");
+        assert!(head.contains("connection: close"), "{head}");
         let request = ExportTraceServiceRequest::decode(&body[..]).unwrap();
         for resource in request.resource_spans {
             let attributes = &resource.resource.as_ref().unwrap().attributes;

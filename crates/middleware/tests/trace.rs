@@ -125,12 +125,15 @@ async fn nobody_interested_means_no_span() {
 #[tokio::test]
 async fn it_fits_a_service_with_boxed_errors() {
     let (log, _guard) = Log::start(tracing::Level::INFO);
-    let service = TraceLayer::new().layer(service_fn(async |_: ToolCall| {
-        Err::<(), BoxError>(Error::new(ErrorKind::Unavailable, "away").into())
+    let service = TraceLayer::new().layer(service_fn(|_: ToolCall| {
+        tracing::info!("at once");
+        std::future::ready(Err::<(), BoxError>(Error::new(ErrorKind::Unavailable, "away").into()))
     }));
     let call = ToolCall::new("plain", RawJson::EMPTY_OBJECT, towline_core::Context::default());
     service.oneshot(call).await.unwrap_err();
-    check(&log.lines()[0], &["execute_tool plain", r#"error.type="503""#]);
+    let lines = log.lines();
+    check(&lines[0], &["mcp.tool{", "execute_tool plain", "at once"]);
+    check(&lines[1], &["execute_tool plain", r#"error.type="503""#]);
 }
 
 #[tokio::test]

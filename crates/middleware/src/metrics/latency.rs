@@ -195,6 +195,17 @@ mod tests {
     }
 
     #[test]
+    fn percentiles_remember_what_has_left_the_minute() {
+        let mut latency = Latency::default();
+        for second in 0..200 {
+            let took = if second < 100 { 50 * MILLI } else { 2 * MILLI };
+            latency.record(Duration::from_secs(second), took, false);
+        }
+        assert!(near(latency.total().p90, 50 * MILLI), "{:?}", latency.total());
+        assert!(near(latency.last_minute(Duration::from_secs(199)).p90, 2 * MILLI));
+    }
+
+    #[test]
     fn the_minute_rolls_and_the_total_keeps_all() {
         let mut latency = Latency::default();
         let at = Duration::from_secs;
@@ -214,6 +225,8 @@ mod tests {
         let all = latency.total();
         assert_eq!((all.count, all.errors, all.max), (111, 1, 100 * MILLI));
         assert!(near(all.p50, 3 * MILLI));
+        // Of 111 calls the last two are past the 99th percentile, and only one of them took long.
+        assert!(near(all.p99, 3 * MILLI));
         assert_eq!(latency.last_minute(at(599)).count, 12);
         assert!(latency.slices.len() + latency.spare.len() <= SLICES);
     }

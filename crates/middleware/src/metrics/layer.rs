@@ -78,8 +78,10 @@ where
             Some(at) => Subject::Tool(at),
             None => self.metrics.0.subject(&req),
         };
-        let call = Call::begin(Arc::clone(&self.metrics.0), subject, &req);
-        ResponseFuture { inner: self.inner.call(req), call }
+        let mut call = Call::begin(Arc::clone(&self.metrics.0), subject, &req);
+        let inner = self.inner.call(req);
+        call.swap(State::Running, State::Waiting);
+        ResponseFuture { inner, call }
     }
 }
 
@@ -128,8 +130,8 @@ struct Call {
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     Waiting,
-    /// The wrapped future is being polled: who sees this from outside sees a panic.
-    Polling,
+    /// The wrapped service is at work this very moment: who sees this from outside sees a panic.
+    Running,
     Over,
 }
 
@@ -141,7 +143,7 @@ impl Call {
         }
         let parent = req.context().meta().traceparent().and_then(|text| TraceParent::parse(&text));
         let trace_id = parent.map(|parent| parent.trace_id);
-        Self { metrics, subject, started: Instant::now(), trace_id, state: State::Waiting }
+        Self { metrics, subject, started: Instant::now(), trace_id, state: State::Running }
     }
 
     fn swap(&mut self, from: State, to: State) {
@@ -242,8 +244,8 @@ impl Drop for Call {
     fn drop(&mut self) {
         match self.state {
             State::Over => {}
-            State::Waiting if !std::thread::panicking() => self.cancelled(),
-            State::Waiting | State::Polling => self.failed(ErrorKind::Internal, "internal error"),
+            State::Waiting => self.cancelled(),
+            State::Running => self.failed(ErrorKind::Internal, "internal error"),
         }
     }
 }
@@ -267,9 +269,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        this.call.swap(State::Waiting, State::Polling);
+        this.call.swap(State::Waiting, State::Running);
         let polled = this.inner.poll(cx);
-        this.call.swap(State::Polling, State::Waiting);
+        this.call.swap(State::Running, State::Waiting);
         let answer = ready!(polled);
         this.call.answered(answer.as_ref().map(AnswerKind::of));
         Poll::Ready(answer)
