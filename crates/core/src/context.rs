@@ -148,6 +148,11 @@ impl Context {
         earliest
     }
 
+    /// Sets a deadline in place of the one that is set: for work that goes on for others when this request is over.
+    pub fn replace_deadline(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
+    }
+
     /// The answers to the input that an earlier answer asked for (`inputResponses`), by the keys that it gave them.
     pub fn input_responses(&self) -> Option<&RawJson> {
         self.input.as_ref()?.responses.as_ref()

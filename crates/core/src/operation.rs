@@ -27,6 +27,12 @@ pub trait Operation {
     /// `tools/call` names.
     fn is_idempotent(&self) -> bool;
 
+    /// Whether doing it changes nothing, as far as is known: a tool says so of itself (`readOnlyHint`). Only then may
+    /// an earlier answer stand in for doing it. Default: false.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
     /// What else is known of the request.
     fn context(&self) -> &Context;
 

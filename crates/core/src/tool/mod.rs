@@ -76,13 +76,14 @@ pub struct ToolCall {
     name: Arc<str>,
     arguments: RawJson,
     is_idempotent: bool,
+    is_read_only: bool,
     context: Context,
 }
 
 impl ToolCall {
     /// A call made in code. `arguments` must be a JSON object.
     pub fn new(name: impl Into<Arc<str>>, arguments: RawJson, context: Context) -> Self {
-        Self { name: name.into(), arguments, is_idempotent: false, context }
+        Self { name: name.into(), arguments, is_idempotent: false, is_read_only: false, context }
     }
 
     /// Says whether calling the tool twice does no more than calling it once; a [`ToolSet`] says what the tool's
@@ -90,6 +91,14 @@ impl ToolCall {
     #[must_use]
     pub fn with_idempotent(mut self, is_idempotent: bool) -> Self {
         self.is_idempotent = is_idempotent;
+        self
+    }
+
+    /// Says whether calling the tool changes nothing, in which case it is idempotent as well; a [`ToolSet`] says what
+    /// the tool's annotations say. Default: false.
+    #[must_use]
+    pub fn with_read_only(mut self, is_read_only: bool) -> Self {
+        self.is_read_only = is_read_only;
         self
     }
 
@@ -161,7 +170,11 @@ impl Operation for ToolCall {
     }
 
     fn is_idempotent(&self) -> bool {
-        self.is_idempotent
+        self.is_idempotent || self.is_read_only
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.is_read_only
     }
 
     fn context(&self) -> &Context {

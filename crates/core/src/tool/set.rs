@@ -186,7 +186,8 @@ impl ToolSet {
             return Ok(Box::pin(std::future::ready(Err(error))));
         }
         let call = ToolCall::new(Arc::clone(&definition.name), raw, context)
-            .with_idempotent(definition.annotations.is_idempotent());
+            .with_idempotent(definition.annotations.is_idempotent())
+            .with_read_only(definition.annotations.is_read_only());
         let set = Arc::clone(self);
         Ok(Box::pin(async move {
             let entry = &set.entries[at];
