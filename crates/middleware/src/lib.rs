@@ -44,6 +44,8 @@ pub mod validate;
 pub use audit::{Audit, AuditLayer, AuditOutcome, AuditRecord, AuditSink, Decision, LogSink};
 pub use circuit_breaker::{
     CircuitBreaker, CircuitBreakerConfig, CircuitBreakerLayer, CircuitBreakerRegistry,
+pub use cache::{
+    Cache, CacheConfig, CacheLayer, CachePolicy, CacheScope, CacheStats, CacheStore, CachedToolStats,
 };
 pub use classify::{ByKind, Classify, Outcome};
 pub use config::ConfigError;
