@@ -74,9 +74,9 @@ async fn exported(
     let (address, received) = collector("200 OK");
     let exporter = exporter(address, change);
     // The runtime has one thread, so what is spawned sees it as well.
-    let subscriber = tracing::subscriber::set_default(tracing_subscriber::registry().with(exporter.layer()));
+    let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry().with(exporter.layer()));
     work.await;
-    drop(subscriber);
+    // The subscriber lives on, as a program's does.
     drop(exporter);
     let (mut spans, mut bytes) = (Vec::new(), Vec::new());
     for (head, body) in received.try_iter() {
@@ -109,7 +109,7 @@ fn server() -> impl towline_core::Serve {
     Server::new(Router::new("test", "1").tool(tool)).layer(TraceLayer::new())
 }
 
-fn request(city: &str, meta: Value) -> Request {
+fn request(city: &str, meta: &Value) -> Request {
     let arguments = json!({"city": city, "secret": "hunter2"});
     Request::new("tools/call", &json!({"name": "get-weather", "arguments": arguments, "_meta": meta}))
         .unwrap()
@@ -143,7 +143,7 @@ fn hex(bytes: &[u8]) -> String {
 async fn a_collector_receives_a_span_per_request_and_one_per_tool_below_the_callers() {
     let (spans, bytes) = exported(|_| {}, async {
         let meta = json!({"traceparent": format!("00-{TRACE}-{PARENT}-01"), "tracestate": "vendor=value"});
-        let mut request = request("Paris", meta);
+        let mut request = request("Paris", &meta);
         let context = request.context_mut();
         context.set_carrier(Carrier::Http);
         context.extensions_mut().insert(ClientAddr("192.0.2.1:4711".parse().unwrap()));
@@ -189,13 +189,13 @@ async fn a_collector_learns_how_requests_end() {
     let (spans, _) = exported(|_| {}, async {
         let server = server();
         for city in ["Atlantis", "Rome"] {
-            let _ = server.clone().oneshot(request(city, json!({}))).await;
+            let _ = server.clone().oneshot(request(city, &json!({}))).await;
         }
         let unknown = Request::new("tools/call", &json!({"name": "unknown", "arguments": {}})).unwrap();
         let _ = server.clone().oneshot(unknown).await;
         let odd = Request::new("x".repeat(1000), &json!({})).unwrap();
         let _ = server.clone().oneshot(odd).await;
-        let hang = server.clone().oneshot(request("hang", json!({})));
+        let hang = server.clone().oneshot(request("hang", &json!({})));
         let _ = tokio::time::timeout(Duration::from_millis(10), hang).await;
     })
     .await;
@@ -231,7 +231,7 @@ async fn what_is_around_a_request_is_linked_or_else_the_parent() {
             json!({"traceparent": format!("00-{TRACE}-0000000000000000-01")}),
         ] {
             let around = tracing::info_span!("around");
-            server().oneshot(request("Paris", meta)).instrument(around).await.unwrap();
+            server().oneshot(request("Paris", &meta)).instrument(around).await.unwrap();
         }
     })
     .await;
@@ -286,7 +286,7 @@ async fn stdio_is_a_pipe_and_a_tool_alone_finds_its_parent() {
 async fn a_caller_decides_what_is_exported_only_if_it_is_trusted() {
     let call = |flags: u8| async move {
         let meta = json!({"traceparent": format!("00-{TRACE}-{PARENT}-{flags:02x}")});
-        server().oneshot(request("Paris", meta)).await.unwrap();
+        server().oneshot(request("Paris", &meta)).await.unwrap();
     };
     for (trust_callers, sample_ratio, flags, expected) in
         [(false, 1.0, 0, 2), (false, 0.0, 1, 0), (true, 1.0, 0, 0), (true, 0.0, 1, 2)]
@@ -307,7 +307,7 @@ async fn a_collector_that_is_away_or_says_no_fails_no_request() {
     for address in [closed, refuses] {
         let exporter = exporter(address, |config| config.timeout = Duration::from_millis(200));
         let subscriber = tracing_subscriber::registry().with(exporter.layer());
-        server().oneshot(request("Paris", json!({}))).with_subscriber(subscriber).await.unwrap();
+        server().oneshot(request("Paris", &json!({}))).with_subscriber(subscriber).await.unwrap();
         assert!(exporter.flush().is_err());
     }
 }
