@@ -38,6 +38,7 @@ fn a_call_allocates_nothing() {
 
 /// `cargo test --release --test circuit_breaker_cost -- --ignored --nocapture`
 #[test]
+#[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 #[ignore = "it measures, which only a quiet machine and a release build can"]
 fn a_call_costs_less_than_half_a_microsecond() {
     let mut config = CircuitBreakerConfig::default();

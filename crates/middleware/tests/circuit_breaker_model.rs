@@ -1,4 +1,5 @@
-//! A breaker against the simplest program that does the same: it keeps every call and looks at the clock every tick.
+//! A breaker against the simplest program that does the same: it keeps every call and looks at the clock
+//! every tick.
 
 use std::time::Duration;
 
@@ -193,7 +194,8 @@ impl Model {
                 self.open();
             }
         } else if call.is_probe {
-            self.probes.push(!failed && !(slow && self.config.slow_call_rate > 0.0));
+            let too_slow = slow && self.config.slow_call_rate > 0.0;
+            self.probes.push(!failed && !too_slow);
             let good = self.probes.iter().filter(|good| **good).count();
             let left = self.config.probes as usize - self.probes.len();
             if good >= self.config.probe_successes as usize {
@@ -262,9 +264,10 @@ fn a_step() -> impl Strategy<Value = Step> {
         Mode::ForcedClosed,
     ]);
     prop_oneof![
-        60 => prop_oneof![(1_u64..=10).boxed(), (10_u64..=400).boxed()].prop_map(|ticks| Step::Advance { ticks }),
+        60 => prop_oneof![1_u64..=10, 10_u64..=400].prop_map(|ticks| Step::Advance { ticks }),
         100 => Just(Step::Call),
-        80 => (any::<prop::sample::Index>(), outcome).prop_map(|(which, outcome)| Step::Finish { which, outcome }),
+        80 => (any::<prop::sample::Index>(), outcome)
+            .prop_map(|(which, outcome)| Step::Finish { which, outcome }),
         12 => any::<prop::sample::Index>().prop_map(|which| Step::Drop { which }),
         3 => mode.prop_map(Step::SetMode),
         1 => Just(Step::Reset),
@@ -332,7 +335,8 @@ proptest! {
         config in a_config(),
         script in prop::collection::vec(a_step(), 1..300),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
         runtime.block_on(run(config, script))?;
     }
 }

@@ -91,8 +91,8 @@ pub struct Snapshot {
     pub state: State,
     /// Whether it works on its own.
     pub mode: Mode,
-    /// How many calls there are in the window. This and the rates are of the time when it opened, while it is not
-    /// closed.
+    /// How many calls there are in the window. This and the rates are of the time when it opened, while it is
+    /// not closed.
     pub calls: u32,
     /// What share of them has failed, 0 to 1.
     pub failure_rate: f64,
@@ -108,7 +108,8 @@ pub struct Snapshot {
 }
 
 impl CircuitBreaker {
-    /// A closed breaker. Clients and logs read the name: of the thing guarded, such as `shop`, without its address.
+    /// A closed breaker. Clients and logs read the name: of the thing guarded, such as `shop`, without its
+    /// address.
     ///
     /// # Panics
     ///

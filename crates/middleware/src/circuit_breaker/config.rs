@@ -24,20 +24,21 @@ const MOST_CALLS: u32 = 100_000;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CircuitBreakerConfig {
-    /// The rates are those of the calls that ended within so long: `window_ms` in files. It is kept in ten slices,
-    /// the last of which is not yet over, so it covers nine to ten tenths of this. Default: 30 s, unless
-    /// `window_calls` is set.
+    /// The rates are those of the calls that ended within so long: `window_ms` in files. It is kept in ten
+    /// slices, the last of which is not yet over, so it covers nine to ten tenths of this. Default: 30 s,
+    /// unless `window_calls` is set.
     #[serde(rename = "window_ms", deserialize_with = "some_millis")]
     pub window: Option<Duration>,
-    /// The rates are those of the last so many calls, however long ago they were: instead of `window_ms`, never
-    /// beside it. Default: not set.
+    /// The rates are those of the last so many calls, however long ago they were: instead of `window_ms`,
+    /// never beside it. Default: not set.
     pub window_calls: Option<u32>,
     /// With fewer calls in the window no rate opens it. Default: 10.
     pub min_calls: u32,
     /// Opens when this share of the calls in the window, 0 to 1, or more has failed. 0 turns this rule off.
     /// Default: 0.5.
     pub failure_rate: f64,
-    /// A call that takes so long or longer is slow, whatever comes of it: `slow_call_ms` in files. Default: 5 s.
+    /// A call that takes so long or longer is slow, whatever comes of it: `slow_call_ms` in files. Default: 5
+    /// s.
     #[serde(rename = "slow_call_ms", deserialize_with = "millis")]
     pub slow_call: Duration,
     /// Opens when this share of the calls in the window, 0 to 1, or more was slow. 0 turns this rule off.
@@ -45,22 +46,23 @@ pub struct CircuitBreakerConfig {
     pub slow_call_rate: f64,
     /// Opens when so many calls in a row have failed, however few there are in the window. Default: not set.
     pub consecutive_failures: Option<u32>,
-    /// How long it stays open the first time: `open_ms` in files. Each time that it opens again at once, it is twice
-    /// as long. Default: 5 s.
+    /// How long it stays open the first time: `open_ms` in files. Each time that it opens again at once, it
+    /// is twice as long. Default: 5 s.
     #[serde(rename = "open_ms", deserialize_with = "millis")]
     pub open: Duration,
-    /// How long it stays open at most: `max_open_ms` in files. Once it has stayed closed for so long, the next time
-    /// open is `open_ms` again. Default: 120 s.
+    /// How long it stays open at most: `max_open_ms` in files. Once it has stayed closed for so long, the
+    /// next time open is `open_ms` again. Default: 120 s.
     #[serde(rename = "max_open_ms", deserialize_with = "millis")]
     pub max_open: Duration,
-    /// By what share, 0 to 1, the time open is longer or shorter at random, so that replicas do not all try again
-    /// at once. Default: 0.2.
+    /// By what share, 0 to 1, the time open is longer or shorter at random, so that replicas do not all try
+    /// again at once. Default: 0.2.
     pub jitter: f64,
     /// How many calls are let through when half-open, to find out whether it closes. Default: 3.
     pub probes: u32,
     /// How many of them must succeed, in time, for it to close. Default: 2.
     pub probe_successes: u32,
-    /// How long probes may be out without a verdict before it opens again: `half_open_ms` in files. Default: 30 s.
+    /// How long probes may be out without a verdict before it opens again: `half_open_ms` in files. Default:
+    /// 30 s.
     #[serde(rename = "half_open_ms", deserialize_with = "millis")]
     pub half_open: Duration,
     /// Whether it works on its own. Default: `auto`.
@@ -122,8 +124,8 @@ impl Default for CircuitBreakerConfig {
 }
 
 impl CircuitBreakerConfig {
-    /// Opens after so many failures in a row, and for just so long each time; then one call is let through, and if
-    /// it succeeds, all are. Rates play no part.
+    /// Opens after so many failures in a row, and for just so long each time; then one call is let through,
+    /// and if it succeeds, all are. Rates play no part.
     ///
     /// It is the breaker of the plainest kind. `consecutive(5, 300 s)` in a file:
     ///

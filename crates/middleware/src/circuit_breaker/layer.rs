@@ -33,7 +33,8 @@ pub struct CircuitBreakerLayer<B = Own, C = ByKind> {
     classify: C,
 }
 
-/// Which breaker guards a request. A closure from `&Req` to `Option<CircuitBreaker>` says so; a breaker guards all.
+/// Which breaker guards a request. A closure from `&Req` to `Option<CircuitBreaker>` says so; a breaker
+/// guards all.
 pub trait SelectBreaker<Req> {
     /// The request's breaker. One that has none is let through.
     fn select(&self, request: &Req) -> Option<CircuitBreaker>;
@@ -84,12 +85,12 @@ impl CircuitBreakerLayer<Given<CircuitBreaker>> {
 }
 
 impl<F> CircuitBreakerLayer<Given<F>> {
-    /// Each request says which breaker it is: that of the upstream which its arguments name, say. A request that
-    /// has none is let through.
+    /// Each request says which breaker it is: that of the upstream which its arguments name, say. A request
+    /// that has none is let through.
     ///
     /// The closure finds a breaker that is there, as with
-    /// [`CircuitBreakerRegistry::get`](super::CircuitBreakerRegistry::get), and never makes one: callers choose the
-    /// names in requests.
+    /// [`CircuitBreakerRegistry::get`](super::CircuitBreakerRegistry::get), and never makes one: callers
+    /// choose the names in requests.
     pub fn select<Req>(breaker: F) -> Self
     where
         F: Fn(&Req) -> Option<CircuitBreaker>,

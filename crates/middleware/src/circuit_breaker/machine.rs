@@ -39,6 +39,7 @@ enum Phase {
 pub(super) struct Machine {
     config: CircuitBreakerConfig,
     mode: Mode,
+    /// In a forced mode it is closed, and nothing counts.
     phase: Phase,
     /// Counts steps, so that calls let through before one are known afterwards.
     generation: u64,
@@ -108,9 +109,6 @@ impl Machine {
 
     /// Takes the steps that time alone has made due, as if each had been taken at its time.
     pub(super) fn settle(&mut self, now: Instant) {
-        if self.mode.is_forced() {
-            return;
-        }
         loop {
             match self.phase {
                 Phase::Open { until } if until <= now => {

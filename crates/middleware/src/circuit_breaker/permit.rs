@@ -12,8 +12,8 @@ use super::machine::{Admission, Role};
 use super::state::State;
 use crate::classify::Outcome;
 
-/// A call that was let through. What came of it is [recorded](Self::record); if it is dropped instead, as when a
-/// client goes away, it says nothing, and another may go in its place.
+/// A call that was let through. What came of it is [recorded](Self::record); if it is dropped instead, as
+/// when a client goes away, it says nothing, and another may go in its place.
 #[derive(Debug)]
 #[must_use = "a permit that is dropped records nothing"]
 pub struct Permit {

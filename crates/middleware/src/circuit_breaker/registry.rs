@@ -16,8 +16,9 @@ use super::state::State;
 
 /// All the breakers of a server, by name. A clone is a handle to the same.
 ///
-/// Names come from whoever builds the server, never from a request, so there are as many breakers, and as many time
-/// series, as were registered. It is a prometheus [`Collector`]: a registry reads the breakers when it is scraped.
+/// Names come from whoever builds the server, never from a request, so there are as many breakers, and as
+/// many time series, as were registered. It is a prometheus [`Collector`]: a registry reads the breakers when
+/// it is scraped.
 ///
 /// | metric | labels | meaning |
 /// |---|---|---|
@@ -48,8 +49,8 @@ impl CircuitBreakerRegistry {
     ///
     /// # Panics
     ///
-    /// Panics if there is one of that name, and if [`validate`](CircuitBreakerConfig::validate) finds fault with
-    /// `config`.
+    /// Panics if there is one of that name, and if [`validate`](CircuitBreakerConfig::validate) finds fault
+    /// with `config`.
     pub fn register(&self, name: impl Into<Arc<str>>, config: CircuitBreakerConfig) -> CircuitBreaker {
         let name = name.into();
         let breaker = CircuitBreaker::build(Arc::clone(&name), config, Rng::new(), self.events.clone());

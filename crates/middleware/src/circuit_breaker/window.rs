@@ -41,7 +41,8 @@ impl Tally {
     }
 }
 
-/// The calls that count: of the last while, or the last so many. Adding one costs the same however many there are.
+/// The calls that count: of the last while, or the last so many. Adding one costs the same however many there
+/// are.
 #[derive(Debug)]
 pub(super) enum Window {
     Time(Slices),
