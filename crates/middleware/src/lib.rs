@@ -61,3 +61,7 @@ pub use metrics::{
 #[cfg(feature = "otel")]
 pub use trace::otel;
 pub use trace::{Trace, TraceLayer};
+pub use rate_limit::{
+    CallCost, RateKey, RateLimit, RateLimitConfig, RateLimitFuture, RateLimitLayer, RateLimitReport,
+    RateLimiter, RateLimiters, RatePolicy,
+};
