@@ -47,6 +47,7 @@ pub use circuit_breaker::{
 pub use cache::{
     Cache, CacheConfig, CacheLayer, CachePolicy, CacheScope, CacheStats, CacheStore, CachedToolStats,
 };
+pub use bulkhead::{Bulkhead, BulkheadConfig, BulkheadFuture, BulkheadLayer, BulkheadService, Bulkheads};
 pub use classify::{ByKind, Classify, Outcome};
 pub use config::ConfigError;
 pub use events::Events;
