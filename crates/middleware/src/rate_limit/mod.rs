@@ -90,6 +90,13 @@ pub struct RateLimit<S> {
     limiter: RateLimiter,
 }
 
+impl<S> RateLimit<S> {
+    /// The allowances, to read what they have done.
+    pub fn limiter(&self) -> &RateLimiter {
+        &self.limiter
+    }
+}
+
 impl<S, Req> Service<Req> for RateLimit<S>
 where
     S: Service<Req> + Clone,
