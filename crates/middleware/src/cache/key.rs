@@ -232,3 +232,242 @@ fn sort(out: &mut Vec<u8>, start: usize, members: &mut [Member]) {
     out.truncate(start);
     out.extend_from_slice(&sorted);
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
+    use towline_core::{Context, Principal, RawJson, ToolCall};
+
+    use super::*;
+
+    fn written(text: &str) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        write_json(&mut out, text).map(|()| out)
+    }
+
+    #[track_caller]
+    fn same(texts: &[&str]) {
+        let first = written(texts[0]).unwrap();
+        for text in texts {
+            assert_eq!(written(text).as_deref(), Some(&*first), "{text}");
+        }
+    }
+
+    #[track_caller]
+    fn different(texts: &[&str]) {
+        for (n, text) in texts.iter().enumerate() {
+            assert!(written(text).is_some(), "{text}");
+            for other in &texts[..n] {
+                assert_ne!(written(text), written(other), "{text} and {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn spacing_order_and_escapes_make_no_difference() {
+        same(&[r#"{"a":1,"b":[true,null]}"#, " {\n\"b\" : [ true ,\tnull ] , \"a\" : 1 }\r\n"]);
+        same(&[r#"{"é":"\n/"}"#, r#"{"\u00e9":"\u000A\/"}"#]);
+        same(&[r#"["😀"]"#, r#"["\ud83d\ude00"]"#, r#"["\uD83D\uDE00"]"#]);
+        same(&[r#"{"o":{"z":{"b":1,"a":2},"y":3}}"#, r#"{"o":{"y":3,"z":{"a":2,"b":1}}}"#]);
+    }
+
+    #[test]
+    fn numbers_keep_all_their_digits() {
+        different(&["9007199254740992", "9007199254740993", "9007199254740992.0"]);
+        different(&["18446744073709551615", "18446744073709551616", "18446744073709551617"]);
+        different(&["0.1", "0.10000000000000000001", "1e400", "1e401", "1", "1.0", "1.00", "-1"]);
+        same(&["0", "-0"]);
+    }
+
+    #[test]
+    fn values_that_look_alike_differ() {
+        different(&["1", r#""1""#, "[1]", r#"{"1":1}"#, "null", "true", "false", r#""null""#, r#""""#]);
+        different(&["[]", "{}", "[[]]", "[{}]", "[[],[]]", "[[[]]]"]);
+        different(&[r#"["ab","c"]"#, r#"["a","bc"]"#, r#"["abc"]"#, r#"["a","b","c"]"#]);
+        different(&["[[1],2]", "[[1,2]]", "[1,[2]]", "[1,2]", "[12]"]);
+        different(&[r#"{"a":{"b":1}}"#, r#"{"a":{},"b":1}"#, r#"{"a":1}"#, r#"{"b":1}"#]);
+        different(&[r#""\ud800""#, r#""\udc00""#, r#""\ud800\ud800""#, r#""\ufffd""#, r#""\ud800x""#]);
+        different(&[r#"{"a":1,"a":2}"#, r#"{"a":2,"a":1}"#, r#"{"a":1}"#, r#"{"a":2}"#]);
+    }
+
+    #[test]
+    fn what_is_no_json_or_too_deep_has_no_key() {
+        for text in
+            ["", "{", "[1", "[1,]", "[,1]", r#"{"a"}"#, r#"{"a":}"#, r#""\x""#, r#""\u12""#, "1 2", "tru"]
+        {
+            assert_eq!(written(text), None, "{text}");
+        }
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(written(&nested(MAX_DEPTH)).is_some());
+        assert_eq!(written(&nested(MAX_DEPTH + 1)), None);
+        assert_eq!(written(&nested(1_000_000)), None);
+    }
+
+    #[test]
+    fn services_tools_and_principals_have_keys_of_their_own() {
+        let call = |tool: &str, principal: Option<&str>| {
+            let mut context = Context::default();
+            if let Some(id) = principal {
+                context.extensions_mut().insert(Principal::new(id));
+            }
+            ToolCall::new(tool, RawJson::EMPTY_OBJECT, context)
+        };
+        let own = |service, call: &ToolCall| of(service, CacheScope::Principal, call).unwrap();
+        let keys = [
+            own(1, &call("a", None)),
+            own(2, &call("a", None)),
+            own(1, &call("b", None)),
+            own(1, &call("a", Some("ann"))),
+            own(1, &call("a", Some("bob"))),
+            own(1, &call("a", Some(""))),
+            of(1, CacheScope::Shared, &call("a", Some("ann"))).unwrap(),
+        ];
+        for (n, key) in keys.iter().enumerate() {
+            assert!(!keys[..n].contains(key), "{n}");
+        }
+        assert_eq!(keys[6], of(1, CacheScope::Shared, &call("a", None)).unwrap());
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let text = prop_oneof!["[a-c\"\\\\/\n\u{1}é😀]{0,4}", any::<String>()];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            (-3..3_i64).prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            text.clone().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec((text.clone(), inner), 0..5)
+                    .prop_map(|members| Value::from(Map::from_iter(members))),
+            ]
+        })
+    }
+
+    /// Writes a value with members in another order, spaces, and escapes where there need be none.
+    fn disguise(value: &Value, seed: &mut fastrand::Rng, out: &mut String) {
+        let space = |seed: &mut fastrand::Rng, out: &mut String| {
+            out.push_str(seed.choice(["", " ", "\n\t"]).unwrap_or_default());
+        };
+        let text = |text: &str, seed: &mut fastrand::Rng, out: &mut String| {
+            out.push('"');
+            let mut units = [0; 2];
+            for character in text.chars() {
+                if seed.bool() || character < ' ' || matches!(character, '"' | '\\') {
+                    for unit in character.encode_utf16(&mut units) {
+                        out.push_str(&format!("\\u{unit:04x}"));
+                    }
+                } else {
+                    out.push(character);
+                }
+            }
+            out.push('"');
+        };
+        space(seed, out);
+        match value {
+            Value::String(string) => text(string, seed, out),
+            Value::Array(items) => {
+                out.push('[');
+                for (n, item) in items.iter().enumerate() {
+                    out.push_str(if n > 0 { "," } else { "" });
+                    disguise(item, seed, out);
+                }
+                out.push(']');
+            }
+            Value::Object(members) => {
+                let mut members: Vec<_> = members.iter().collect();
+                seed.shuffle(&mut members);
+                out.push('{');
+                for (n, (name, member)) in members.into_iter().enumerate() {
+                    out.push_str(if n > 0 { "," } else { "" });
+                    space(seed, out);
+                    text(name, seed, out);
+                    space(seed, out);
+                    out.push(':');
+                    disguise(member, seed, out);
+                }
+                out.push('}');
+            }
+            leaf => out.push_str(&leaf.to_string()),
+        }
+        space(seed, out);
+    }
+
+    /// Reads back what was written, and what is left of it.
+    fn read(bytes: &[u8]) -> (Value, &[u8]) {
+        let text = |bytes: &'_ [u8]| -> (String, usize) {
+            let length = u32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
+            (String::from_utf8(bytes[4..4 + length].to_vec()).unwrap(), 4 + length)
+        };
+        let (tag, mut rest) = (bytes[0], &bytes[1..]);
+        let value = match tag {
+            b't' => json!(true),
+            b'f' => json!(false),
+            b'n' => Value::Null,
+            b's' | b'd' => {
+                let (text, length) = text(rest);
+                rest = &rest[length..];
+                if tag == b's' { text.into() } else { serde_json::from_str(&text).unwrap() }
+            }
+            b'[' => {
+                let mut items = Vec::new();
+                while rest[0] != b']' {
+                    let (item, left) = read(rest);
+                    items.push(item);
+                    rest = left;
+                }
+                rest = &rest[1..];
+                items.into()
+            }
+            b'{' => {
+                let mut members = Map::new();
+                while rest[0] == b'm' {
+                    let (name, length) = text(&rest[1..]);
+                    let (member, left) = read(&rest[1 + length..]);
+                    members.insert(name, member);
+                    rest = left;
+                }
+                assert_eq!(rest[0], b'}');
+                rest = &rest[1..];
+                members.into()
+            }
+            other => panic!("{other}"),
+        };
+        (value, rest)
+    }
+
+    proptest! {
+        #[test]
+        fn however_a_value_is_written_its_key_is_the_same(value in any_value(), seed in any::<u64>()) {
+            let mut text = String::new();
+            disguise(&value, &mut fastrand::Rng::with_seed(seed), &mut text);
+            prop_assert_eq!(written(&text), written(&value.to_string()), "{}", text);
+        }
+
+        #[test]
+        fn a_key_tells_the_whole_value(value in any_value()) {
+            let key = written(&value.to_string()).unwrap();
+            // What can be read back is written like nothing else.
+            let (back, rest) = read(&key);
+            prop_assert!(rest.is_empty());
+            prop_assert_eq!(back, serde_json::from_str::<Value>(&value.to_string()).unwrap());
+        }
+
+        #[test]
+        fn distinct_values_have_distinct_keys(one in any_value(), other in any_value()) {
+            prop_assume!(one != other);
+            prop_assert_ne!(written(&one.to_string()), written(&other.to_string()));
+        }
+
+        #[test]
+        fn text_of_any_kind_is_read_without_panic(text in any::<String>(), wild in "[\\[\\]{}\":,\\\\u0-9a-f.e+ -]{0,40}") {
+            written(&text);
+            written(&wild);
+        }
+    }
+}
