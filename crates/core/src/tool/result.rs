@@ -19,6 +19,7 @@ pub struct ToolResult {
     kind: AnswerKind,
     input: Option<Box<InputRequired>>,
     meta: Option<Map<String, Value>>,
+    is_volatile: bool,
 }
 
 /// What a tool needs before it can go on.
@@ -37,6 +38,7 @@ impl ToolResult {
             kind: AnswerKind::Complete,
             input: None,
             meta: None,
+            is_volatile: false,
         }
     }
 
@@ -93,6 +95,14 @@ impl ToolResult {
         self
     }
 
+    /// Says that the same call may have another answer a moment later although no data has changed, as if it asked for
+    /// the time: no cache keeps it, whatever its policy.
+    #[must_use]
+    pub fn volatile(mut self) -> Self {
+        self.is_volatile = true;
+        self
+    }
+
     /// The content blocks.
     pub fn content(&self) -> &[Content] {
         &self.content
@@ -111,6 +121,11 @@ impl ToolResult {
     /// What it says of the work.
     pub fn kind(&self) -> AnswerKind {
         self.kind
+    }
+
+    /// Whether it must not be given again.
+    pub fn is_volatile(&self) -> bool {
+        self.is_volatile
     }
 
     pub(crate) fn input(&self) -> Option<&InputRequired> {
