@@ -143,10 +143,12 @@ impl Drop for Load {
 }
 
 impl Told {
-    /// Of an answer. A request for input is between the service and one caller.
+    /// Of an answer. A request for input is between the service and one caller, and so is what is true for a moment.
     pub(super) fn of(result: &ToolResult) -> Self {
         match result.kind() {
-            AnswerKind::Complete | AnswerKind::ToolError => Self::Answer(result.clone()),
+            AnswerKind::Complete | AnswerKind::ToolError if !result.is_volatile() => {
+                Self::Answer(result.clone())
+            }
             _ => Self::Own,
         }
     }

@@ -8,8 +8,8 @@
 //! the caller that began it goes away.
 //!
 //! Only complete answers of calls that [change nothing](Operation::is_read_only) are kept: never an error, a result
-//! with `isError`, a request for input, or the answer to a call that brings such input. Calls that cannot be cached
-//! pass as if the layer was not there.
+//! with `isError`, a request for input, the answer to a call that brings such input, or what a tool calls
+//! [volatile](ToolResult::volatile). Calls that cannot be cached pass as if the layer was not there.
 
 mod counts;
 mod flight;
@@ -276,7 +276,8 @@ impl Shared {
     fn keep(&self, result: &ToolResult, (key, generation): &Id, tool: &CachedTool) {
         let bytes = key.len() + size::of(result);
         let is_current = self.store.generation(tool, &self.tags) == *generation;
-        if result.kind() != AnswerKind::Complete || bytes > self.policy.max_entry_bytes || !is_current {
+        let is_lasting = result.kind() == AnswerKind::Complete && !result.is_volatile();
+        if !is_lasting || !is_current || bytes > self.policy.max_entry_bytes {
             return;
         }
         let fresh_for = self.policy.fresh_for();

@@ -3,15 +3,15 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use towline_core::ToolResult;
 use towline_core::protocol::Content;
+use towline_core::{RawJson, ToolResult};
 
 /// What an entry takes beside its key and its answer's text, about.
 pub(super) const OVERHEAD: usize = 256;
 
 /// The bytes of the answer's text and data.
 pub(super) fn of(result: &ToolResult) -> usize {
-    let structured = result.structured().map(|json| json.as_str());
+    let structured = result.structured().map(RawJson::as_str);
     // Text and data may be the same bytes.
     let is_shared = |text: &str| structured.is_some_and(|json| std::ptr::eq(json, text));
     let content =
@@ -46,8 +46,6 @@ impl Write for Count {
 
 #[cfg(test)]
 mod tests {
-    use towline_core::RawJson;
-
     use super::*;
 
     #[test]

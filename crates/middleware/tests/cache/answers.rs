@@ -117,11 +117,12 @@ async fn only_calls_that_change_nothing_are_cached() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_and_questions_are_never_kept() {
+async fn failures_questions_and_what_is_true_for_a_moment_are_never_kept() {
     for upstream in [
         Upstream::with(|_, _| Err(Error::new(ErrorKind::Unavailable, "down"))),
         Upstream::with(|_, _| Err(Error::invalid_params("no"))),
         Upstream::with(|_, _| Ok(ToolResult::error("no such city"))),
+        Upstream::with(|_, _| Ok(ToolResult::text("12:00:01").volatile())),
         Upstream::with(|_, _| Ok(ToolResult::input_required(RawJson::EMPTY_OBJECT, None))),
     ] {
         let service = cached(&upstream, policy(SECOND));

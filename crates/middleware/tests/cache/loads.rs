@@ -123,13 +123,14 @@ async fn those_who_wait_learn_of_a_failure_what_they_may() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_concerns_one_caller_alone_is_not_told_to_another() {
+async fn what_is_for_one_caller_alone_is_not_told_to_another() {
     let for_the_first = |answer: fn() -> Result<ToolResult, Error>| {
         Upstream::with(move |n, _| if n == 1 { answer() } else { Ok(ToolResult::text(n.to_string())) })
             .taking(SECOND)
     };
     for upstream in [
         for_the_first(|| Ok(ToolResult::input_required(RawJson::EMPTY_OBJECT, Some("secret".into())))),
+        for_the_first(|| Ok(ToolResult::text("12:00:01").volatile())),
         for_the_first(|| Err(Error::new(ErrorKind::Forbidden, "not you"))),
         for_the_first(|| Err(Error::new(ErrorKind::RateLimited, "slow down"))),
     ] {
