@@ -24,5 +24,5 @@ mod value;
 pub use config::{ConfigError, DatabaseConfig, Limits};
 pub use error::{BoxError, PostgresError, SqlError};
 pub use execute::{ColumnInfo, CutValue, Limit, Rows, Truncated};
-pub use pool::{Answer, Caller, Description, Health, Pool, PoolStatus, ReadOnly, Savepoint};
+pub use pool::{Answer, Description, Health, Pool, PoolStatus, ReadOnly, Savepoint};
 pub use tools::{TableList, TableSummary, analysis, database_of, schema, suggestions, tools};

@@ -108,12 +108,6 @@ pub struct DatabaseConfig {
     /// `schema.name` or `name`. Default: none.
     #[serde(default)]
     pub allowed_functions: Vec<String>,
-    /// How long a result may be served again; 0 (the default) turns the cache off.
-    #[serde(default)]
-    pub cache_ttl_ms: u64,
-    /// Bytes of results that the cache holds at most. Default: 16777216.
-    #[serde(default = "default_cache_max_bytes")]
-    pub cache_max_bytes: u64,
 }
 
 impl DatabaseConfig {
@@ -140,8 +134,6 @@ impl DatabaseConfig {
             schemas: Vec::new(),
             hidden_columns: Vec::new(),
             allowed_functions: Vec::new(),
-            cache_ttl_ms: 0,
-            cache_max_bytes: default_cache_max_bytes(),
         }
     }
 
@@ -381,9 +373,6 @@ const fn default_max_rows() -> u32 {
 }
 const fn default_max_bytes() -> usize {
     256 * 1024
-}
-const fn default_cache_max_bytes() -> u64 {
-    16 * 1024 * 1024
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! One pool of connections per database.
 
-mod cache;
 mod checker;
 mod health_check;
 mod lease;
@@ -20,8 +19,8 @@ use crate::config::{ConfigError, DatabaseConfig, Limits};
 use crate::error::PostgresError;
 use crate::execute::KnownStatements;
 
-pub use cache::{Answer, Caller};
 pub(crate) use lease::{Lease, drain, within};
+pub use query::Answer;
 pub use read_only::{Description, ReadOnly, Savepoint};
 pub(crate) use read_only::{GRACE, begin, settings_error};
 
@@ -43,7 +42,6 @@ pub(crate) struct Inner {
     pub(crate) settings: String,
     pub(crate) known: KnownStatements,
     checker: checker::Checker,
-    cache: Option<cache::ResultCache>,
 }
 
 /// How long a check of the health waits.
@@ -82,9 +80,8 @@ impl Pool {
             .build()
             .map_err(|_| ConfigError::new(&config.name, "pool_max_size", "cannot be served"))?;
         let checker = checker::Checker::new(&config)?;
-        let cache = cache::ResultCache::new(&config);
         let known = KnownStatements::new();
-        Ok(Self { inner: Arc::new(Inner { config, connections, tls, settings, known, checker, cache }) })
+        Ok(Self { inner: Arc::new(Inner { config, connections, tls, settings, known, checker }) })
     }
 
     /// What callers name the database by.

@@ -1,35 +1,37 @@
-//! A statement of a caller: guarded, run, and perhaps cached.
-
-use std::sync::Arc;
+//! A statement of a caller: guarded and run.
 
 use serde_json::value::RawValue;
 
 use super::Pool;
-use super::cache::{Answer, Caller};
 use crate::config::Limits;
 use crate::error::PostgresError;
+use crate::execute::Rows;
+
+/// Rows, and what is known of them.
+#[derive(Debug)]
+pub struct Answer {
+    /// The rows.
+    pub rows: Rows,
+    /// Whether they depend on nothing but data, parameters, role and settings, so that they may be given again while
+    /// the data is the same. Not so with `random()` or `now()`.
+    pub is_cacheable: bool,
+}
 
 impl Pool {
     /// Runs a caller's statement if the guard lets it through.
     ///
-    /// Where the configuration asks for a cache, a statement whose result depends on nothing but
-    /// data and parameters may be answered from it, for the same caller only.
-    ///
     /// # Errors
     ///
-    /// [`PostgresError`], shared with those who waited for the same rows.
+    /// [`PostgresError::Refused`] if the guard refuses it, and whatever
+    /// [`query_read_only`](Self::query_read_only) fails with.
     pub async fn query(
         &self,
         sql: &str,
         params: &[&RawValue],
         limits: Limits,
-        caller: Option<&Caller>,
-    ) -> Result<Answer, Arc<PostgresError>> {
-        let checked = self.check(sql).await?;
-        let run = self.query_read_only(sql, params, limits);
-        match &self.inner().cache {
-            Some(cache) if checked.is_cacheable() => cache.get(caller, sql, params, limits, run).await,
-            _ => Ok(Answer { rows: Arc::new(run.await?), cached_for: None }),
-        }
+    ) -> Result<Answer, PostgresError> {
+        let is_cacheable = self.check(sql).await?.is_cacheable();
+        let rows = self.query_read_only(sql, params, limits).await?;
+        Ok(Answer { rows, is_cacheable })
     }
 }

@@ -1,22 +1,15 @@
 //! `execute_query`: rows for SQL.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use towline_core::protocol::{ToolAnnotations, ToolDefinition};
 use towline_core::{Error, RawJson, Tool, ToolCall, ToolResult};
 
 use super::Databases;
-use crate::error::PostgresError;
 use crate::execute::Rows;
-use crate::pool::Caller;
-
-/// Where a result says that it comes from the cache.
-const CACHE: &str = "dev.towline/cache";
 
 /// What a call of `execute_query` takes.
 #[derive(Deserialize, JsonSchema)]
@@ -79,24 +72,9 @@ impl Tool for ExecuteQuery {
             Some(rows) => pool.limits().with_max_rows(rows),
             None => pool.limits(),
         };
-        let caller = call.context().extensions().get::<Caller>();
-        let answer = pool.query(&query, &params, limits, caller).await.map_err(shared)?;
+        let answer = pool.query(&query, &params, limits).await?;
         let result =
-            ToolResult::text(answer.rows.to_text()).with_structured(RawJson::from_value(&*answer.rows)?);
-        Ok(match answer.cached_for {
-            None => result,
-            Some(age) => {
-                let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-                result.with_meta(Map::from_iter([(CACHE.to_owned(), json!({"ageMs": age}))]))
-            }
-        })
-    }
-}
-
-/// The error of a call that several callers waited for together.
-fn shared(error: Arc<PostgresError>) -> Error {
-    match Arc::try_unwrap(error) {
-        Ok(error) => error.into(),
-        Err(error) => super::failure::client_error(&error).with_source(error),
+            ToolResult::text(answer.rows.to_text()).with_structured(RawJson::from_value(&answer.rows)?);
+        Ok(if answer.is_cacheable { result } else { result.volatile() })
     }
 }

@@ -11,7 +11,7 @@ impl From<PostgresError> for Error {
 }
 
 /// What the client reads, without the source for logs.
-pub(crate) fn client_error(error: &PostgresError) -> Error {
+fn client_error(error: &PostgresError) -> Error {
     use PostgresError as P;
     let kind = match error {
         P::Statement(_) | P::Refused(_) | P::NotAQuery | P::ParameterCount { .. } | P::Parameter { .. } => {
