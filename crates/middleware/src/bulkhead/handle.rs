@@ -44,6 +44,8 @@ struct State {
 
 /// What a bulkhead says to a call.
 pub(super) enum Entry {
+    /// It has no bulkhead.
+    Free,
     Now(OwnedSemaphorePermit),
     Queued(Turn),
     Refused(Error),

@@ -22,15 +22,14 @@ pub use handle::{Bulkhead, Bulkheads};
 
 use handle::{Entry, Turn};
 
-/// Bounds what runs at once. See the settings, [`BulkheadConfig`].
-#[derive(Clone, Debug)]
-pub struct BulkheadLayer(Source);
+use crate::select::{Given, Own, Select};
 
+/// Bounds what runs at once. See the settings, [`BulkheadConfig`].
+///
+/// What it wraps gets a bulkhead of its own ([`new`](Self::new)), or one that others share
+/// ([`shared`](Self::shared)), or each request says which it is ([`select`](Self::select)).
 #[derive(Clone, Debug)]
-enum Source {
-    Own(BulkheadConfig),
-    Shared(Bulkhead),
-}
+pub struct BulkheadLayer<B = Own<BulkheadConfig>>(B);
 
 impl BulkheadLayer {
     /// Gives each service that it wraps a bulkhead of its own, which the service's clones share.
@@ -40,12 +39,31 @@ impl BulkheadLayer {
     /// Panics where [`BulkheadConfig::validate`] fails.
     pub fn new(config: BulkheadConfig) -> Self {
         config.validate().unwrap_or_else(|error| panic!("bulkhead: {error}"));
-        Self(Source::Own(config))
+        Self(Own(config))
     }
+}
 
+impl BulkheadLayer<Given<Bulkhead>> {
     /// Bounds all services that it wraps together.
     pub fn shared(bulkhead: Bulkhead) -> Self {
-        Self(Source::Shared(bulkhead))
+        Self(Given(bulkhead))
+    }
+}
+
+impl<F> BulkheadLayer<Given<F>> {
+    /// Each request says which bulkhead it is: that of the upstream which its arguments name, say. A request that has
+    /// none is let through.
+    pub fn select<Req>(bulkhead: F) -> Self
+    where
+        F: Fn(&Req) -> Option<Bulkhead>,
+    {
+        Self(Given(bulkhead))
+    }
+}
+
+impl<Req> Select<Req, Self> for Bulkhead {
+    fn select(&self, _: &Req) -> Option<Self> {
+        Some(self.clone())
     }
 }
 
@@ -53,25 +71,30 @@ impl<S> Layer<S> for BulkheadLayer {
     type Service = BulkheadService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let bulkhead = match &self.0 {
-            Source::Own(config) => Bulkhead::new("unnamed", config),
-            Source::Shared(bulkhead) => bulkhead.clone(),
-        };
-        BulkheadService { inner, bulkhead }
+        BulkheadService { inner, bulkhead: Bulkhead::new("unnamed", &self.0.0) }
+    }
+}
+
+impl<S, B: Clone> Layer<S> for BulkheadLayer<Given<B>> {
+    type Service = BulkheadService<S, B>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        BulkheadService { inner, bulkhead: self.0.0.clone() }
     }
 }
 
 /// Refuses calls beyond what may run and wait.
 #[derive(Clone, Debug)]
-pub struct BulkheadService<S> {
+pub struct BulkheadService<S, B = Bulkhead> {
     inner: S,
-    bulkhead: Bulkhead,
+    bulkhead: B,
 }
 
-impl<S, Req> Service<Req> for BulkheadService<S>
+impl<S, B, Req> Service<Req> for BulkheadService<S, B>
 where
     S: Service<Req> + Clone,
     S::Error: From<Error>,
+    B: Select<Req, Bulkhead>,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -82,8 +105,10 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let state = match self.bulkhead.enter() {
-            Entry::Now(permit) => State::Called { inner: self.inner.call(request), _permit: permit },
+        let entry = self.bulkhead.select(&request).map_or(Entry::Free, |bulkhead| bulkhead.enter());
+        let state = match entry {
+            Entry::Free => State::Called { inner: self.inner.call(request), _permit: None },
+            Entry::Now(permit) => State::Called { inner: self.inner.call(request), _permit: Some(permit) },
             Entry::Queued(turn) => State::Queued {
                 turn: Some(turn),
                 permit: None,
@@ -116,7 +141,7 @@ pin_project! {
         S: Service<Req>,
     {
         // The call is dropped before its permit.
-        Called { #[pin] inner: S::Future, _permit: OwnedSemaphorePermit },
+        Called { #[pin] inner: S::Future, _permit: Option<OwnedSemaphorePermit> },
         Queued { turn: Option<Turn>, permit: Option<OwnedSemaphorePermit>, service: S, request: Req },
         Refused { error: Error },
         Done,
@@ -143,7 +168,7 @@ where
             if let Replaced::Queued { permit: Some(permit), mut service, request, .. } =
                 state.as_mut().project_replace(State::Done)
             {
-                state.set(State::Called { inner: service.call(request), _permit: permit });
+                state.set(State::Called { inner: service.call(request), _permit: Some(permit) });
             }
         }
         if let Projected::Called { inner, .. } = state.as_mut().project() {

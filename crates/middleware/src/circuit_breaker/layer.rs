@@ -12,6 +12,7 @@ use super::breaker::CircuitBreaker;
 use super::config::CircuitBreakerConfig;
 use super::permit::{Permit, Rejected};
 use crate::classify::{ByKind, Classify, Outcome};
+use crate::select::{Given, Own, Select};
 
 /// Refuses calls of what keeps failing, until it is well.
 ///
@@ -28,42 +29,18 @@ use crate::classify::{ByKind, Classify, Outcome};
 ///     .layer(CircuitBreakerLayer::shared(shop));
 /// ```
 #[derive(Clone, Debug)]
-pub struct CircuitBreakerLayer<B = Own, C = ByKind> {
+pub struct CircuitBreakerLayer<B = Own<CircuitBreakerConfig>, C = ByKind> {
     breaker: B,
     classify: C,
 }
 
-/// Which breaker guards a request. A closure from `&Req` to `Option<CircuitBreaker>` says so; a breaker
-/// guards all.
-pub trait SelectBreaker<Req> {
-    /// The request's breaker. One that has none is let through.
-    fn select(&self, request: &Req) -> Option<CircuitBreaker>;
-}
-
-impl<Req> SelectBreaker<Req> for CircuitBreaker {
+impl<Req> Select<Req, CircuitBreaker> for CircuitBreaker {
     fn select(&self, _: &Req) -> Option<CircuitBreaker> {
         Some(self.clone())
     }
 }
 
-impl<F, Req> SelectBreaker<Req> for F
-where
-    F: Fn(&Req) -> Option<CircuitBreaker>,
-{
-    fn select(&self, request: &Req) -> Option<CircuitBreaker> {
-        self(request)
-    }
-}
-
-/// What is wrapped gets a breaker of its own.
-#[derive(Clone, Debug)]
-pub struct Own(CircuitBreakerConfig);
-
-/// What is wrapped shares what is there.
-#[derive(Clone, Debug)]
-pub struct Given<B>(B);
-
-impl CircuitBreakerLayer<Own> {
+impl CircuitBreakerLayer<Own<CircuitBreakerConfig>> {
     /// Each service that is wrapped gets a breaker of its own, without a name.
     ///
     /// # Panics
@@ -106,7 +83,7 @@ impl<B, C> CircuitBreakerLayer<B, C> {
     }
 }
 
-impl<S, C: Clone> Layer<S> for CircuitBreakerLayer<Own, C> {
+impl<S, C: Clone> Layer<S> for CircuitBreakerLayer<Own<CircuitBreakerConfig>, C> {
     type Service = CircuitBreakerService<S, CircuitBreaker, C>;
 
     fn layer(&self, inner: S) -> Self::Service {
@@ -136,7 +113,7 @@ impl<S, B, C, Req> Service<Req> for CircuitBreakerService<S, B, C>
 where
     S: Service<Req>,
     S::Error: From<Error>,
-    B: SelectBreaker<Req>,
+    B: Select<Req, CircuitBreaker>,
     C: Classify<S::Response, S::Error> + Clone,
 {
     type Response = S::Response;

@@ -72,7 +72,7 @@ mod window;
 
 pub use breaker::{CircuitBreaker, Event, Snapshot};
 pub use config::{CircuitBreakerConfig, Mode};
-pub use layer::{CircuitBreakerLayer, CircuitBreakerService, Given, Own, ResponseFuture, SelectBreaker};
+pub use layer::{CircuitBreakerLayer, CircuitBreakerService, ResponseFuture};
 pub use permit::{Permit, Rejected};
 pub use registry::CircuitBreakerRegistry;
 pub use state::{Reason, State};
