@@ -25,9 +25,6 @@
 pub mod audit;
 pub mod bulkhead;
 pub mod cache;
-mod audit;
-mod bulkhead;
-mod cache;
 pub mod circuit_breaker;
 mod classify;
 mod config;
@@ -36,33 +33,39 @@ pub mod metrics;
 pub mod panic;
 pub mod rate_limit;
 pub mod retry;
+mod select;
 pub mod stack;
 pub mod timeout;
 pub mod trace;
 pub mod validate;
 
 pub use audit::{Audit, AuditLayer, AuditOutcome, AuditRecord, AuditSink, Decision, LogSink};
-pub use circuit_breaker::{
-    CircuitBreaker, CircuitBreakerConfig, CircuitBreakerLayer, CircuitBreakerRegistry,
+pub use bulkhead::{Bulkhead, BulkheadConfig, BulkheadFuture, BulkheadLayer, BulkheadService, Bulkheads};
 pub use cache::{
     Cache, CacheConfig, CacheLayer, CachePolicy, CacheScope, CacheStats, CacheStore, CachedToolStats,
 };
-pub use bulkhead::{Bulkhead, BulkheadConfig, BulkheadFuture, BulkheadLayer, BulkheadService, Bulkheads};
+pub use circuit_breaker::{
+    CircuitBreaker, CircuitBreakerConfig, CircuitBreakerLayer, CircuitBreakerRegistry,
+};
 pub use classify::{ByKind, Classify, Outcome};
 pub use config::ConfigError;
 pub use events::Events;
-pub use panic::{PanicGuard, PanicLayer};
-pub use retry::{IfIdempotent, Retry, RetryConfig, RetryIf, RetryLayer};
-pub use timeout::{Timeout, TimeoutConfig, TimeoutLayer};
-pub use validate::{Validate, ValidateLayer};
 pub use metrics::{
     GetMetrics, Measured, Metrics, MetricsConfig, MetricsLayer, RecentError, Snapshot, Times, ToolSnapshot,
     Totals, UpstreamSnapshot,
 };
-#[cfg(feature = "otel")]
-pub use trace::otel;
-pub use trace::{Trace, TraceLayer};
+pub use panic::{PanicGuard, PanicLayer};
 pub use rate_limit::{
     CallCost, RateKey, RateLimit, RateLimitConfig, RateLimitFuture, RateLimitLayer, RateLimitReport,
     RateLimiter, RateLimiters, RatePolicy,
 };
+pub use retry::{IfIdempotent, Retry, RetryConfig, RetryIf, RetryLayer};
+pub use select::{Given, Own, Select};
+pub use stack::{
+    AuditConfig, ServerLayers, Stack, StackConfig, Switch, ToolLayers, UpstreamLayers, ValidateConfig,
+};
+pub use timeout::{Timeout, TimeoutConfig, TimeoutLayer};
+#[cfg(feature = "otel")]
+pub use trace::otel;
+pub use trace::{Trace, TraceLayer};
+pub use validate::{Validate, ValidateLayer};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use towline_core::{ClientAddr, Context, ErrorKind, Operation};
 
+use crate::trace::TraceParent;
+
 /// Callers choose names, so no more of one than this is written.
 const MAX_NAME: usize = 128;
 /// No more of the arguments than this is written.
@@ -138,8 +140,8 @@ pub(super) struct Subject {
 impl Subject {
     pub(super) fn new<Req: Operation>(req: &Req, with_arguments: bool) -> Self {
         let context = req.context().clone();
-        let trace_id =
-            context.meta().traceparent().and_then(|text| crate::trace::trace_id(&text).map(str::to_owned));
+        let parent = context.meta().traceparent().and_then(|text| TraceParent::parse(&text));
+        let trace_id = parent.map(|parent| format!("{:032x}", parent.trace_id));
         let arguments = req.arguments().filter(|_| with_arguments);
         Self {
             method: cut(req.method(), MAX_NAME).into(),

@@ -1,1 +1,230 @@
-//! To be written.
+//! All layers of a server, in the order that works, from settings.
+//!
+//! | place | layers, outermost first | why there |
+//! |---|---|---|
+//! | server | trace, metrics, audit | they see what the others refuse, too |
+//! | | bulkhead, rate limit | what is refused costs little |
+//! | | timeout | one deadline for the whole call, which the tool can see |
+//! | tool | trace | a span of its own |
+//! | | validate, rate limit | nothing is kept, tried or counted for a call that may not run |
+//! | | cache | after authorization, and before anything that guards what it spares |
+//! | | retry | each attempt passes the breaker and has its own time |
+//! | | circuit breaker, bulkhead | those of the tool, then those of what it depends on |
+//! | | timeout | the time of one attempt |
+//! | | panic guard | a panic is a failure, which the breaker sees |
+//!
+//! Retries do not repeat what an open circuit refuses, an answer from the cache needs no circuit, and what waits in a
+//! queue has not begun to use up the time of its attempt.
+
+mod build;
+mod config;
+mod report;
+mod switch;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use towline_core::{Operation, Router, ToolSet};
+
+use crate::bulkhead::{Bulkhead, Bulkheads};
+use crate::cache::CacheStore;
+use crate::circuit_breaker::{self, CircuitBreaker, CircuitBreakerRegistry};
+use crate::config::ConfigError;
+use crate::metrics::{Metrics, UpstreamSnapshot};
+use crate::rate_limit::{RateLimiter, RateLimiters};
+
+use report::Grown;
+
+pub use config::{AuditConfig, ServerLayers, StackConfig, ToolLayers, UpstreamLayers, ValidateConfig};
+pub use switch::Switch;
+
+/// All layers of a server, in the order that works, from settings.
+///
+/// ```
+/// use towline_core::{Router, Server, ToolSet, tool_fn};
+/// use towline_middleware::{Stack, StackConfig};
+///
+/// let ping = tool_fn("ping", "Answers.", async || "pong").read_only();
+///
+/// let stack = Stack::new(StackConfig::default())?;
+/// let router = Router::new("example", "1.0.0");
+/// let router = stack.tools(router, ToolSet::new().with(ping))?;
+/// let server = Server::new(router).layer(stack.server());
+/// # fn is_serve<S: towline_core::Serve>(_: S) {}
+/// # is_serve(server);
+/// # Ok::<(), towline_middleware::ConfigError>(())
+/// ```
+///
+/// It is built once, at start. What it counts is in [`metrics`](Self::metrics).
+#[derive(Clone, Debug)]
+pub struct Stack {
+    config: StackConfig,
+    metrics: Metrics,
+    breakers: CircuitBreakerRegistry,
+    cache: CacheStore,
+    upstreams: Upstreams,
+    bulkheads: Grown<Bulkhead, Bulkheads>,
+    limiters: Grown<RateLimiter, RateLimiters>,
+    /// What all tools share that have no limit of their own.
+    shared_limiter: Option<RateLimiter>,
+}
+
+/// What tools depend on, and which of them a call does.
+#[derive(Clone, Default)]
+struct Upstreams {
+    guards: Arc<BTreeMap<String, Guards>>,
+    choose: Option<Arc<Choose>>,
+}
+
+type Choose = dyn Fn(&dyn Operation) -> Option<Arc<str>> + Send + Sync;
+
+/// What guards one upstream.
+#[derive(Clone, Debug)]
+struct Guards {
+    breaker: Option<CircuitBreaker>,
+    bulkhead: Option<Bulkhead>,
+}
+
+impl Stack {
+    /// The layers that `config` asks for.
+    ///
+    /// # Errors
+    ///
+    /// When the settings cannot work: the error names the key.
+    pub fn new(config: StackConfig) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let mut stack = Self {
+            metrics: Metrics::new(config.metrics.clone()),
+            breakers: CircuitBreakerRegistry::new(),
+            cache: CacheStore::new(&config.cache),
+            upstreams: Upstreams::default(),
+            bulkheads: Grown::default(),
+            limiters: Grown::default(),
+            shared_limiter: None,
+            config,
+        };
+        let shared = stack.config.tools.rate_limit.as_ref().and_then(Switch::on);
+        stack.shared_limiter = shared.map(|config| stack.limiter(config));
+        let metrics = &stack.metrics;
+        metrics.register_collector(Box::new(stack.breakers.clone()));
+        metrics.register_collector(Box::new(stack.cache.clone()));
+        metrics.register_collector(Box::new(stack.bulkheads.clone()));
+        metrics.register_collector(Box::new(stack.limiters.clone()));
+        let (breakers, cache) = (stack.breakers.clone(), stack.cache.clone());
+        metrics.add_upstreams(move || breakers.snapshots().into_iter().map(upstream).collect());
+        metrics.add_cache_hits(move || cache.stats().tools.iter().map(|tool| tool.hits).sum());
+        Ok(stack)
+    }
+
+    /// Guards what tools depend on, each with a breaker of its own: one that is down leaves the others alone.
+    ///
+    /// `choose` says on which of `names` a call depends, for instance by an argument that names a database. A call for
+    /// which it says `None`, or what is not among them, depends on none.
+    ///
+    /// # Errors
+    ///
+    /// When the settings have an upstream that is not among `names`.
+    pub fn upstreams<I>(
+        mut self,
+        names: I,
+        choose: impl Fn(&dyn Operation) -> Option<Arc<str>> + Send + Sync + 'static,
+    ) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        known("upstream", self.config.upstream.keys(), &names)?;
+        let guards = names.iter().map(|name| {
+            let layers = self.config.upstream.get(name).cloned().unwrap_or_default();
+            let breaker = layers.circuit_breaker.on();
+            let breaker = breaker.map(|config| self.breakers.register(name.as_str(), config.clone()));
+            let bulkhead = layers.bulkhead.on();
+            let bulkhead = bulkhead.map(|config| self.bulkhead(name, config));
+            (name.clone(), Guards { breaker, bulkhead })
+        });
+        let guards = Arc::new(guards.collect());
+        self.upstreams = Upstreams { guards, choose: Some(Arc::new(choose)) };
+        Ok(self)
+    }
+
+    /// Adds these tools to the router, each with its layers around it: all of a server's at once. If there are metrics,
+    /// the tool `get_metrics` comes with them, without layers: it answers when nothing else does.
+    ///
+    /// # Errors
+    ///
+    /// When the settings have a tool that is not among them, or a cache for one that does not say that it is
+    /// read-only.
+    pub fn tools(&self, router: Router, tools: ToolSet) -> Result<Router, ConfigError> {
+        let names: Vec<String> = tools.definitions().map(|definition| definition.name.to_string()).collect();
+        known("tool", self.config.tool.keys(), &names)?;
+        for definition in tools.definitions() {
+            let layers = self.config.of_tool(&definition.name);
+            let is_cached = layers.cache.as_ref().and_then(Switch::on).is_some();
+            if is_cached && !definition.annotations.is_read_only() {
+                let key = format!("tool.{}.cache", definition.name);
+                return Err(ConfigError::new(key, "this tool does not say that it is read-only"));
+            }
+            self.metrics.register_tool(&definition.name);
+        }
+        let router = router.tools(tools.layer_each(|definition| self.tool(definition)));
+        Ok(match self.config.server.metrics {
+            true => router.tool(self.metrics.tool()),
+            false => router,
+        })
+    }
+
+    /// What the layers count and time.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The breakers, to look at and to override.
+    pub fn breakers(&self) -> &CircuitBreakerRegistry {
+        &self.breakers
+    }
+
+    /// The answers that are kept, to look at and to invalidate.
+    pub fn cache(&self) -> &CacheStore {
+        &self.cache
+    }
+}
+
+/// What `get_metrics` tells of a breaker.
+fn upstream(breaker: circuit_breaker::Snapshot) -> UpstreamSnapshot {
+    UpstreamSnapshot {
+        name: breaker.name.to_string(),
+        state: breaker.state.name().to_owned(),
+        failure_rate: breaker.failure_rate,
+        retry_after_ms: breaker.retry_after.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+/// Refuses names in the settings that nothing has: they are most often misspelt, and do nothing.
+fn known<'a>(
+    table: &str,
+    configured: impl Iterator<Item = &'a String>,
+    names: &[String],
+) -> Result<(), ConfigError> {
+    for name in configured {
+        if !names.contains(name) {
+            let problem = format!("there is none of that name; there are: {}", names.join(", "));
+            return Err(ConfigError::new(format!("{table}.{name}"), problem));
+        }
+    }
+    Ok(())
+}
+
+impl Upstreams {
+    /// What guards the upstream of a call.
+    fn of(&self, operation: &dyn Operation) -> Option<&Guards> {
+        let name = self.choose.as_ref()?(operation)?;
+        self.guards.get(&*name)
+    }
+}
+
+impl fmt::Debug for Upstreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Upstreams").field(&self.guards).finish()
+    }
+}

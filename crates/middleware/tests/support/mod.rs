@@ -1,5 +1,7 @@
 //! What the tests of several layers need.
 
+#![allow(dead_code, reason = "not every test file needs all of it")]
+
 use serde_json::json;
 use towline_core::{Context, RawJson, ToolCall};
 
@@ -9,13 +11,11 @@ pub(crate) fn call(tool: &str) -> ToolCall {
 }
 
 /// The same with arguments.
-#[allow(dead_code, reason = "not every test file has arguments")]
 pub(crate) fn call_with(tool: &str, arguments: &serde_json::Value) -> ToolCall {
     ToolCall::new(tool, RawJson::from_value(arguments).unwrap_or(RawJson::EMPTY_OBJECT), Context::default())
 }
 
 /// What a client of the current revision sends to call a tool.
-#[allow(dead_code, reason = "not every test file has a server")]
 pub(crate) fn request(tool: &str) -> towline_core::Request {
     let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
     towline_core::Request::new("tools/call", &json!({"name": tool, "arguments": {}, "_meta": meta}))
