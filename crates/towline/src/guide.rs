@@ -7,3 +7,23 @@ pub mod your_first_server {}
 #[cfg(all(feature = "http", feature = "postgres"))]
 #[doc = include_str!("../../../docs/guides/put-your-database-behind-mcp.md")]
 pub mod put_your_database_behind_mcp {}
+
+#[cfg(all(feature = "stdio", feature = "middleware"))]
+#[doc = include_str!("../../../docs/guides/layers.md")]
+pub mod layers {}
+
+#[cfg(all(feature = "stdio", feature = "middleware"))]
+#[doc = include_str!("../../../docs/guides/when-the-upstream-is-down.md")]
+pub mod when_the_upstream_is_down {}
+
+#[cfg(all(feature = "stdio", feature = "http", feature = "middleware"))]
+#[doc = include_str!("../../../docs/guides/limits.md")]
+pub mod limits {}
+
+#[cfg(all(feature = "stdio", feature = "middleware"))]
+#[doc = include_str!("../../../docs/guides/caching.md")]
+pub mod caching {}
+
+#[cfg(all(feature = "stdio", feature = "middleware"))]
+#[doc = include_str!("../../../docs/guides/what-to-measure.md")]
+pub mod what_to_measure {}

@@ -31,6 +31,8 @@
 //! |---|---|---|
 //! | `stdio` | serving over standard input and output, as desktop clients start servers | yes |
 //! | `http` | serving Streamable HTTP over HTTP/1.1 and HTTP/2, also within axum or hyper | yes |
+//! | `middleware` | tower layers: circuit breaker, rate limit, cache, metrics, retry and more | no |
+//! | `otel` | exports spans to an OpenTelemetry collector | no |
 //! | `postgres` | read-only PostgreSQL tools; building it needs libclang | no |
 //!
 //! [tower]: https://docs.rs/tower
@@ -39,6 +41,8 @@ pub mod guide;
 
 pub use towline_core::*;
 
+#[cfg(feature = "middleware")]
+pub use towline_middleware as middleware;
 #[cfg(feature = "postgres")]
 pub use towline_postgres as postgres;
 #[cfg(feature = "http")]
