@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 use towline::http::{Host, Origin};
+use towline::middleware::{self, StackConfig};
 use towline::postgres::DatabaseConfig;
 
 use crate::args::Args;
@@ -28,6 +29,12 @@ pub(crate) struct Config {
     /// By the name that callers use.
     #[serde(default)]
     pub(crate) databases: BTreeMap<String, DatabaseConfig>,
+    /// What stands around the server, its tools and its databases.
+    #[serde(default)]
+    pub(crate) layers: StackConfig,
+    /// Where the settings come from, to tell mistakes that show only later.
+    #[serde(skip)]
+    source: Source,
 }
 
 /// How to serve.
@@ -118,9 +125,16 @@ impl Config {
         if args.allow_unauthenticated {
             set(&["server", "allow_unauthenticated"], true.into())?;
         }
-        let config: Self =
+        let mut config: Self =
             serde_path_to_error::deserialize(settings).map_err(|error| file.explain(&error))?;
+        config.source = file;
         config.check()
+    }
+
+    /// A mistake in the layers, told with the line of the file if it is there.
+    pub(crate) fn explain_layers(&self, error: middleware::ConfigError) -> ConfigError {
+        let error = error.within("layers");
+        self.source.tell(error.key(), error.problem())
     }
 
     /// Holds the settings against what can work.
@@ -143,6 +157,7 @@ impl Config {
                     .into(),
             ));
         }
+        self.layers.validate().map_err(|error| self.explain_layers(error))?;
         for (name, database) in &mut self.databases {
             database.name.clone_from(name);
             database.validate().map_err(|error| ConfigError(error.to_string()))?;
@@ -193,7 +208,7 @@ fn reason(error: &std::io::Error) -> String {
 }
 
 /// The file that settings come from, to say where in it a mistake is.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Source {
     name: String,
     text: String,
@@ -203,8 +218,11 @@ impl Source {
     /// Names the key, and the line if the key stands in the file.
     fn explain(&self, error: &serde_path_to_error::Error<toml::de::Error>) -> ConfigError {
         let path = error.path().to_string();
-        let problem = without_values(error.inner().message());
-        match self.line_of(&path) {
+        self.tell(&path, &without_values(error.inner().message()))
+    }
+
+    fn tell(&self, path: &str, problem: &str) -> ConfigError {
+        match self.line_of(path) {
             Some(line) => ConfigError(format!("{}, line {line}: {path}: {problem}", self.name)),
             None => ConfigError(format!("setting {path}: {problem}")),
         }

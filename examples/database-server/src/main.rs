@@ -11,12 +11,13 @@ use std::sync::Arc;
 use clap::Parser;
 use towline::health::HealthCheck;
 use towline::http::{HttpServer, HttpService};
+use towline::middleware::Stack;
 use towline::postgres::Pool;
-use towline::{Router, Server, postgres, stdio};
+use towline::{Router, Serve, Server, postgres, stdio};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Args;
-use crate::config::{Config, ServerConfig};
+use crate::config::{Config, ConfigError, ServerConfig};
 
 const INSTRUCTIONS: &str = "\
 Answers questions from PostgreSQL databases, read-only. Begin with list_tables, then get_table_schema for the \
@@ -68,29 +69,35 @@ struct Failure {
 
 #[tokio::main]
 async fn run(config: Config, check_only: bool) -> Result<(), Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure { code: EXIT_CONFIG, message: error.to_string() };
     let mut pools = Vec::new();
-    for (_, database) in config.databases {
-        let pool =
-            Pool::new(database).map_err(|error| Failure { code: EXIT_CONFIG, message: error.to_string() })?;
-        pools.push(pool);
+    for database in config.databases.values() {
+        pools.push(Pool::new(database.clone()).map_err(|error| wrong(&error))?);
     }
+    let (router, stack) = layered(&config, &pools).map_err(|error| wrong(&error))?;
     startup::check(&pools, check_only).await?;
     if check_only {
         let names: Vec<&str> = pools.iter().map(Pool::name).collect();
         say(&format!("The configuration works. Databases: {}", names.join(", ")));
         return Ok(());
     }
-    serve(&config.server, pools).await
+    serve(&config.server, Server::new(router).layer(stack.server())).await
 }
 
-async fn serve(config: &ServerConfig, pools: Vec<Pool>) -> Result<(), Failure> {
-    let checks: Vec<Arc<dyn HealthCheck>> =
-        pools.iter().map(|pool| Arc::new(pool.clone()) as Arc<dyn HealthCheck>).collect();
-    let router = Router::new("database-server", env!("CARGO_PKG_VERSION"))
-        .instructions(INSTRUCTIONS)
-        .tools(postgres::tools(pools))
-        .health(checks);
-    let server = Server::new(router);
+/// What the server offers, with the layers of its tools and databases around them.
+fn layered(config: &Config, pools: &[Pool]) -> Result<(Router, Stack), ConfigError> {
+    let explain = |error| config.explain_layers(error);
+    let names = pools.iter().map(Pool::name);
+    let stack = Stack::new(config.layers.clone()).map_err(explain)?;
+    let stack = stack.upstreams(names, postgres::database_of(pools)).map_err(explain)?;
+    let checks = pools.iter().map(|pool| Arc::new(pool.clone()) as Arc<dyn HealthCheck>);
+    let router =
+        Router::new("database-server", env!("CARGO_PKG_VERSION")).instructions(INSTRUCTIONS).health(checks);
+    let router = stack.tools(router, postgres::tools(pools.iter().cloned())).map_err(explain)?;
+    Ok((router, stack))
+}
+
+async fn serve(config: &ServerConfig, server: impl Serve) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure { code: 1, message: format!("serving failed: {error}") };
     if config.stdio {
         return stdio::serve(server).await.map_err(failed);
