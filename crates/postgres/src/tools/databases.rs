@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use towline_core::{Error, Operation};
 use towline_core::protocol::ToolDefinition;
+use towline_core::{Error, Operation};
 
 use crate::pool::Pool;
 
