@@ -112,7 +112,7 @@ impl Stack {
         metrics.register_collector(Box::new(stack.bulkheads.clone()));
         metrics.register_collector(Box::new(stack.limiters.clone()));
         let (breakers, cache) = (stack.breakers.clone(), stack.cache.clone());
-        metrics.add_upstreams(move || breakers.snapshots().into_iter().map(upstream).collect());
+        metrics.add_upstreams(move || breakers.snapshots().iter().map(upstream).collect());
         metrics.add_cache_hits(move || cache.stats().tools.iter().map(|tool| tool.hits).sum());
         Ok(stack)
     }
@@ -191,7 +191,7 @@ impl Stack {
 }
 
 /// What `get_metrics` tells of a breaker.
-fn upstream(breaker: circuit_breaker::Snapshot) -> UpstreamSnapshot {
+fn upstream(breaker: &circuit_breaker::Snapshot) -> UpstreamSnapshot {
     UpstreamSnapshot {
         name: breaker.name.to_string(),
         state: breaker.state.name().to_owned(),

@@ -12,6 +12,10 @@ use super::head::Head;
 use super::respond::status_of;
 
 /// What a client has sent.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once and never kept, so a box would only cost"
+)]
 pub(super) enum Received {
     /// It wants an answer.
     Request(RequestId, Request),
