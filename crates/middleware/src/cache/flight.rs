@@ -51,11 +51,12 @@ pub(super) enum Joined {
     Busy,
 }
 
-/// A load that is under way. Dropped before it is [done](Self::done), it leaves those who wait with an error.
+/// A load that is under way. Its end is that it is dropped: if there is nothing to tell then, as after a panic, those
+/// who wait get an error.
 pub(super) struct Load {
     flights: Arc<Flights>,
     id: Id,
-    is_done: bool,
+    told: Option<Told>,
 }
 
 /// Why there is no answer: the load panicked, or the runtime went down.
@@ -96,7 +97,7 @@ impl Flights {
             return Joined::Busy;
         }
         loads.insert(id.clone(), Vec::new());
-        Joined::First(Load { flights: Arc::clone(self), id, is_done: false })
+        Joined::First(Load { flights: Arc::clone(self), id, told: None })
     }
 
     /// Begins a load of `id` unless there is one, or there are too many.
@@ -106,7 +107,7 @@ impl Flights {
             return None;
         }
         loads.insert(id.clone(), Vec::new());
-        Some(Load { flights: Arc::clone(self), id, is_done: false })
+        Some(Load { flights: Arc::clone(self), id, told: None })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Id, Vec<Sender<Told>>>> {
@@ -119,26 +120,21 @@ impl Load {
         &self.id
     }
 
-    /// Tells those who wait.
-    pub(super) fn done(mut self, told: &Told) {
-        for waiting in self.end() {
-            // Who is gone need not know.
-            let _ = waiting.send(told.clone());
-        }
-    }
-
-    /// Ends the load, once: there may be another of the same id afterwards.
-    fn end(&mut self) -> Vec<Sender<Told>> {
-        if std::mem::replace(&mut self.is_done, true) {
-            return Vec::new();
-        }
-        self.flights.lock().remove(&self.id).unwrap_or_default()
+    /// Ends the load, and tells those who wait.
+    pub(super) fn done(mut self, told: Told) {
+        self.told = Some(told);
     }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.end();
+        // Once it is out of the map there may be another load of the same id.
+        let waiting = self.flights.lock().remove(&self.id).unwrap_or_default();
+        let Some(told) = &self.told else { return };
+        for sender in waiting {
+            // Who is gone need not know.
+            let _ = sender.send(told.clone());
+        }
     }
 }
 
@@ -174,5 +170,36 @@ impl Failed {
             Some(retry_after) => error.with_retry_after(retry_after),
             None => error,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> Id {
+        (Key::from(*b"key"), 0)
+    }
+
+    fn entry() -> Arc<Entry> {
+        Arc::new(Entry {
+            result: ToolResult::text("there"),
+            stored_at: tokio::time::Instant::now(),
+            fresh_for: Duration::from_secs(1),
+            keep: Duration::from_secs(1),
+            generation: 0,
+            bytes: 0,
+        })
+    }
+
+    #[test]
+    fn an_answer_that_came_meanwhile_is_not_loaded_again() {
+        let (flights, policy) = (Arc::new(Flights::default()), CachePolicy::new(Duration::from_secs(1)));
+        let Joined::First(load) = flights.join(id(), &policy, || None) else { panic!("it begins a load") };
+        // While there is a load, what is kept is older.
+        assert!(matches!(flights.join(id(), &policy, || Some(entry())), Joined::Waiting(_)));
+        load.done(Told::Own);
+        assert!(matches!(flights.join(id(), &policy, || Some(entry())), Joined::Arrived(_)));
+        assert!(flights.lock().is_empty());
     }
 }

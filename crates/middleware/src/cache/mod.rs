@@ -16,20 +16,19 @@ mod flight;
 mod future;
 mod key;
 mod policy;
+mod shared;
 mod size;
 mod store;
 
 use std::fmt;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tower::util::Oneshot;
 use tower::{Layer, Service};
-use towline_core::{AnswerKind, Error, ErrorKind, Failure, Operation, ToolResult};
+use towline_core::{Error, ErrorKind, Failure, Operation, ToolResult};
 use tracing::Instrument;
 
 pub use counts::{CacheStats, CachedToolStats};
@@ -37,8 +36,9 @@ pub use policy::{CacheConfig, CachePolicy, CacheScope};
 pub use store::CacheStore;
 
 use counts::Answered;
-use flight::{Flights, Id, Joined, Load, Told};
+use flight::{Id, Joined, Load};
 use future::{Fallback, ResponseFuture, State};
+use shared::Shared;
 use store::{CachedTool, Entry};
 
 /// Keeps the answers of a tool, and gives them again.
@@ -87,18 +87,6 @@ impl<S> Layer<S> for CacheLayer {
 pub struct Cache<S> {
     inner: S,
     shared: Arc<Shared>,
-}
-
-/// What the clones of a service share.
-struct Shared {
-    policy: Arc<CachePolicy>,
-    store: CacheStore,
-    /// Tells the service's answers in the store from those of others.
-    id: u64,
-    /// The tool, as the first call names it: a service is one tool's, as a rule.
-    tool: OnceLock<Arc<CachedTool>>,
-    tags: Vec<Arc<AtomicU64>>,
-    flights: Arc<Flights>,
 }
 
 impl<S, Req> Service<Req> for Cache<S>
@@ -220,76 +208,6 @@ impl<S> Cache<S> {
             }
         };
         tokio::spawn(work.in_current_span());
-    }
-}
-
-impl Shared {
-    /// The tool of that name, or what stands for it.
-    fn tool(&self, name: &str) -> Arc<CachedTool> {
-        let tool = self.tool.get_or_init(|| self.store.tool(name));
-        if &*tool.name == name { Arc::clone(tool) } else { self.store.tool(name) }
-    }
-
-    /// The key of the answer to a call, if it may be cached.
-    fn key(&self, req: &impl Operation) -> Option<Vec<u8>> {
-        let brings_input =
-            req.context().input_responses().is_some() || req.context().request_state().is_some();
-        // Without a runtime there is nothing to run a load on.
-        if !req.is_read_only() || brings_input || Handle::try_current().is_err() {
-            return None;
-        }
-        key::of(self.id, self.policy.scope, req).filter(|key| key.len() <= self.policy.max_entry_bytes)
-    }
-
-    /// Calls the service, keeps what it answers, and tells those who wait.
-    async fn load<S, Req>(
-        &self,
-        inner: S,
-        mut req: Req,
-        load: Load,
-        tool: &CachedTool,
-    ) -> Result<ToolResult, S::Error>
-    where
-        S: Service<Req, Response = ToolResult>,
-        S::Error: From<Error> + Failure,
-        Req: Operation,
-    {
-        let timeout = self.policy.load_timeout;
-        let deadline = Instant::now() + timeout;
-        req.context_mut().replace_deadline(deadline);
-        let answer = timeout_at(deadline, Oneshot::new(inner, req)).await.unwrap_or_else(|_| {
-            let message = format!("There was no answer within {timeout:?}.");
-            Err(Error::new(ErrorKind::Timeout, message).into())
-        });
-        let told = match &answer {
-            Ok(result) => {
-                self.keep(result, load.id(), tool);
-                Told::of(result)
-            }
-            Err(error) => Told::of_error(error),
-        };
-        load.done(&told);
-        answer
-    }
-
-    /// Keeps an answer that may be given again, unless it was forgotten while it was under way.
-    fn keep(&self, result: &ToolResult, (key, generation): &Id, tool: &CachedTool) {
-        let bytes = key.len() + size::of(result);
-        let is_current = self.store.generation(tool, &self.tags) == *generation;
-        let is_lasting = result.kind() == AnswerKind::Complete && !result.is_volatile();
-        if !is_lasting || !is_current || bytes > self.policy.max_entry_bytes {
-            return;
-        }
-        let fresh_for = self.policy.fresh_for();
-        let entry = Entry {
-            result: result.clone(),
-            stored_at: Instant::now(),
-            fresh_for,
-            keep: self.policy.keep(fresh_for),
-            generation: *generation,
-            bytes: bytes + size::OVERHEAD,
-        };
-        self.store.insert(Arc::clone(key), Arc::new(entry));
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) struct Entry {
     pub(super) fresh_for: Duration,
     /// For how long it may be of any use.
     pub(super) keep: Duration,
-    /// What [`Service::generation`] was when its load began.
+    /// What [`CacheStore::generation`] was when its load began.
     pub(super) generation: u64,
     pub(super) bytes: usize,
 }

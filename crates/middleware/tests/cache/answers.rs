@@ -177,15 +177,15 @@ async fn an_answer_that_is_too_large_is_given_but_not_kept() {
         assert_eq!(upstream.calls(), 2);
     }
 
-    let upstream = Upstream::new();
+    let (store, upstream) = (CacheStore::default(), Upstream::new());
     let mut small = policy(SECOND);
     small.max_entry_bytes = 1500;
-    let service = cached(&upstream, small);
+    let service = cached_in(&store, &upstream, small);
     let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(2000));
     for _ in 0..2 {
         ask(&service, call(&large)).await.unwrap();
     }
-    assert_eq!(upstream.calls(), 2, "large arguments");
+    assert_eq!((upstream.calls(), store.stats().tools[0].bypassed), (2, 2), "large arguments");
 }
 
 #[tokio::test(start_paused = true)]

@@ -206,7 +206,7 @@ async fn calls_beyond_the_loads_that_may_run_are_made_without_the_cache() {
     settle().await;
 
     let third = || service.clone().oneshot(call(r#"{"n":3}"#));
-    drop(tokio::time::timeout(SECOND / 2, third()).await.unwrap_err());
+    tokio::time::timeout(SECOND / 2, third()).await.unwrap_err();
     assert_eq!(upstream.calls(), 3);
     sleep(SECOND).await;
     assert_eq!(cache_meta(&third().await.unwrap()), None, "its caller went away, and the call with it");

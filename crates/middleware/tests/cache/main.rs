@@ -25,8 +25,10 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Upstream {
     calls: Arc<AtomicUsize>,
     takes: Duration,
-    run: Arc<dyn Fn(usize, &ToolCall) -> Result<ToolResult, Error> + Send + Sync>,
+    run: Arc<Run>,
 }
+
+type Run = dyn Fn(usize, &ToolCall) -> Result<ToolResult, Error> + Send + Sync;
 
 impl Upstream {
     /// It answers with the number of the call.

@@ -126,6 +126,35 @@ async fn what_is_being_loaded_is_forgotten_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_too_late_does_not_displace_what_was_asked_for_afterwards() {
+    let store = CacheStore::default();
+    let upstream = Upstream::new();
+    // The first call takes longer than the second.
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let waiting = Arc::clone(&gate);
+    let service = tower::service_fn(move |call: ToolCall| {
+        let (gate, mut upstream, is_first) = (Arc::clone(&waiting), upstream.clone(), upstream.calls() == 0);
+        let answer = upstream.call(call);
+        async move {
+            if is_first {
+                gate.notified().await;
+            }
+            answer.await
+        }
+    });
+    let service = CacheLayer::shared(store.clone(), policy(100 * SECOND)).layer(service);
+
+    let first = tokio::spawn(service.clone().oneshot(call("{}")));
+    settle().await;
+    store.invalidate_all();
+    assert_eq!(text(&service.clone().oneshot(call("{}")).await.unwrap()), "2");
+    gate.notify_one();
+    assert_eq!(text(&first.await.unwrap().unwrap()), "1");
+    let again = service.oneshot(call("{}")).await.unwrap();
+    assert_eq!((text(&again).as_str(), cache_meta(&again).is_some()), ("2", true));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_tells_what_it_holds_and_has_done() {
     let store = CacheStore::default();
     let upstream = Upstream::with(|n, call| {
