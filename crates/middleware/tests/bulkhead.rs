@@ -165,6 +165,37 @@ async fn a_call_that_waits_holds_nothing_of_what_is_beneath() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_whose_turn_has_come_leaves_the_queue_and_waits_for_what_is_beneath() {
+    let bulkhead = Bulkhead::new("slow", &config(1, 1));
+    let inner = service_fn(|n: u32| async move {
+        sleep(SECOND).await;
+        Ok::<_, BoxError>(n)
+    });
+    let inner = ConcurrencyLimitLayer::new(1).layer(inner);
+    let service = BulkheadLayer::shared(bulkhead.clone()).layer(inner.clone());
+    let start = Instant::now();
+    let runs = service.clone().oneshot(0);
+    let passes_by = async {
+        yield_now().await;
+        inner.oneshot(2).await
+    };
+    let waits = async {
+        let mut waiting = service.clone();
+        // Another's readiness is not this call's: it is asked for again when its turn has come.
+        let call = waiting.call(1);
+        drop(waiting);
+        call.await.map(|_| Instant::now() - start)
+    };
+    let look = async {
+        sleep(SECOND * 3 / 2).await;
+        (bulkhead.available(), bulkhead.queued())
+    };
+    let (runs, passes_by, waits, look) = futures_util::join!(runs, passes_by, waits, look);
+    assert_eq!((runs.unwrap(), passes_by.unwrap(), waits.unwrap().as_secs()), (0, 2, 3));
+    assert_eq!(look, (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_layer_gives_each_service_its_own_and_a_shared_one_bounds_all() {
     let inner = || {
         service_fn(|()| async {
