@@ -50,7 +50,7 @@ impl Response {
     }
 }
 
-async fn post(server: &(impl Serve + Clone), version: &str) -> Response {
+async fn post(server: &impl Serve, version: &str) -> Response {
     let mut params = json!({"name": "ping", "arguments": {}});
     if version == "2026-07-28" {
         params["_meta"] = json!({

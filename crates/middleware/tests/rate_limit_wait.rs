@@ -1,8 +1,6 @@
 //! Rate limits that let calls wait for their turn.
 
-use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, advance};
@@ -101,7 +99,7 @@ async fn what_has_begun_is_not_given_back() {
         let _first = ready.call(call("add"));
         let mut second = pin!(ready.call(call("add")));
         advance(SECOND).await;
-        poll_fn(|cx| Poll::Ready(assert!(second.as_mut().poll(cx).is_pending()))).await;
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
     }
     let began = self::service(&limiter).oneshot(call("add")).await.unwrap();
     assert_eq!(began - start, SECOND * 2);
