@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::sleep;
 use towline::middleware::Stack;
 use towline::{Error, ErrorKind, Operation, Router, Serve, Server, Tool, ToolSet, memory, tool_fn};
@@ -91,7 +91,7 @@ impl Show {
         let answer = self.client.call_tool("resilient_operation", json!({"item": item})).await?;
         let result = answer.result.map_err(|error| error.to_string())?;
         let asked = self.upstream.requests() - before;
-        let meta = |key: &str| result["_meta"].get(key).map(Value::to_string).unwrap_or_default();
+        let meta = |key: &str| result["_meta"].get(key).map(|facts| format!(" {facts}")).unwrap_or_default();
         let state = self.stack.breakers().get("stock").map(|breaker| breaker.state());
         writeln!(
             stdout(),
