@@ -307,6 +307,22 @@ mod tests {
             ("[databases.a]\nurl = \"hunter2\"\n".into(), "database `a`: `url`"),
             ("[databases.a]\nmax_rows = 1\n".into(), "missing field `url`"),
             ("[server\n".into(), "server.toml, line 1: not TOML"),
+            (
+                with("\n[layers.server]\ntimeout = { timeout_ms = 0 }"),
+                "server.toml, line 9: layers.server.timeout.timeout_ms: must be more than 0",
+            ),
+            (
+                with("\n[layers.tool.execute_query]\nretry = false\nretyr = false"),
+                "server.toml, line 10: layers.tool.execute_query.retyr: unknown field `retyr`",
+            ),
+            (
+                with("\n[layers.upstream.shop.circuit_breaker]\nfailure_rate = 3"),
+                "server.toml, line 9: layers.upstream.shop.circuit_breaker.failure_rate: must be",
+            ),
+            (
+                with("\n[layers.tools]\nretry = 5"),
+                "server.toml, line 9: layers.tools.retry: expected true, false",
+            ),
             (String::new(), "no database is set"),
             (FILE.replace("127.0.0.1:1", "0.0.0.0:1"), "lets other machines read the databases"),
         ] {

@@ -125,7 +125,11 @@ fn questions() -> Vec<(Step, Expected)> {
             refusal(&["analysis_type", "overview"]),
         ),
         (Step::call("health_check", json!({})), answer(&["healthy"], |data| data["status"] == "healthy")),
-        (Step::call("server_info", json!({})), answer(&["database-server"], |data| data["tools_count"] == 7)),
+        (Step::call("server_info", json!({})), answer(&["database-server"], |data| data["tools_count"] == 8)),
+        (
+            Step::call("get_metrics", json!({})),
+            answer(&["execute_query"], |data| data["tools"]["execute_query"]["count"].as_u64() > Some(0)),
+        ),
         // Nothing of all that has changed anything.
         (
             query("SELECT count(*) > 1000 FROM events", &json!([])),
@@ -159,6 +163,7 @@ fn check_tools(report: &Report) {
     let expected = [
         "analyze_table",
         "execute_query",
+        "get_metrics",
         "get_table_schema",
         "health_check",
         "list_tables",
