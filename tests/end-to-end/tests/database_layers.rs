@@ -126,7 +126,7 @@ fn an_attempt_has_its_time_and_what_it_did_in_the_database_is_stopped() {
     let mut session = Session::new(&database.url(), layers);
     let slow = "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
     assert_eq!(error_kind(&session.query(slow)), "timeout");
-    let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series%' \
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series%' AND datname = current_database() \
         AND pid <> pg_backend_pid()";
     for attempt in 0.. {
         if database.run(running).unwrap().trim() == "0" {
