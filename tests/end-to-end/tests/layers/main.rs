@@ -29,7 +29,7 @@ async fn everywhere(check: impl AsyncFn(Wire, ProtocolVersion, Level)) {
     for wire in Wire::ALL {
         for version in ERAS {
             for level in Level::ALL {
-                println!("{wire:?}, {version}, {level:?}");
+                eprintln!("{wire:?}, {version}, {level:?}");
                 check(wire, version, level).await;
             }
         }
