@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
-    match run(config, args.check_config) {
+    match run(&config, args.check_config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => fail(code, &message),
     }
@@ -68,13 +68,13 @@ struct Failure {
 }
 
 #[tokio::main]
-async fn run(config: Config, check_only: bool) -> Result<(), Failure> {
+async fn run(config: &Config, check_only: bool) -> Result<(), Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure { code: EXIT_CONFIG, message: error.to_string() };
     let mut pools = Vec::new();
     for database in config.databases.values() {
         pools.push(Pool::new(database.clone()).map_err(|error| wrong(&error))?);
     }
-    let (router, stack) = layered(&config, &pools).map_err(|error| wrong(&error))?;
+    let (router, stack) = layered(config, &pools).map_err(|error| wrong(&error))?;
     startup::check(&pools, check_only).await?;
     if check_only {
         let names: Vec<&str> = pools.iter().map(Pool::name).collect();
