@@ -35,7 +35,8 @@ impl Service<ToolCall> for ToolService {
 
     fn call(&mut self, call: ToolCall) -> Self::Future {
         let tool = Arc::clone(&self.0);
-        Box::pin(async move { tool.call(call).await })
+        // The tool within: an `Arc` of one is a tool as well, which would box the future once more.
+        Box::pin(async move { (*tool).call(call).await })
     }
 }
 

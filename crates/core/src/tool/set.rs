@@ -191,7 +191,8 @@ impl ToolSet {
         let set = Arc::clone(self);
         Ok(Box::pin(async move {
             let entry = &set.entries[at];
-            let result = entry.tool.call(call).await?;
+            // The tool within: an `Arc` of one is a tool as well, which would box the future once more.
+            let result = (*entry.tool).call(call).await?;
             entry.check_output(&result)?;
             Ok(result)
         }))
