@@ -94,7 +94,8 @@ fn throughput(turn: &Turn) -> f64 {
     turn.batch.latencies.len() as f64 / turn.batch.elapsed.as_secs_f64()
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// The value in the middle.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 pub use bare::answer as bare_answer;
 pub use postgres::{SQL, serve_http as serve_postgres, server as postgres_server};
-pub use towline::{answer as towline_answer, server as towline_server};
+pub use towline::{answer as towline_answer, request, server as towline_server};
 
 use crate::Error;
 

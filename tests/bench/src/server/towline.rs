@@ -7,7 +7,8 @@ use bytes::Bytes;
 use tokio::net::TcpListener;
 use tower::Service as _;
 use towline_core::codec::{self, Agreed, Limits, Message};
-use towline_core::{Json, Router, Server, ToolSet, tool_fn};
+use towline_core::protocol::RequestId;
+use towline_core::{Json, Request, Router, Server, ToolSet, tool_fn};
 use towline_transport::http::HttpServer;
 
 use crate::Error;
@@ -34,9 +35,15 @@ pub fn server() -> Server {
 
 /// Answers one message without a transport. `None` if it is no request.
 pub async fn answer(server: &mut Server, body: Bytes) -> Option<Bytes> {
-    let Ok(Message::Request(id, mut request)) = codec::decode(body, &Limits::default()) else { return None };
-    codec::negotiate(&mut request, Agreed::Handshake(None)).ok()?;
+    let (id, request) = request(body)?;
     let version = request.context().version();
     let answer = server.call(request).await;
     Some(codec::encode(Some(&id), &answer, version))
+}
+
+/// Reads a request and settles in which revision it is answered. `None` if it is none.
+pub fn request(body: Bytes) -> Option<(RequestId, Request)> {
+    let Ok(Message::Request(id, mut request)) = codec::decode(body, &Limits::default()) else { return None };
+    codec::negotiate(&mut request, Agreed::Handshake(None)).ok()?;
+    Some((id, request))
 }
