@@ -17,6 +17,13 @@ fn config() -> CircuitBreakerConfig {
     config
 }
 
+/// The same of an upstream whose every call should be quick.
+fn quick() -> CircuitBreakerConfig {
+    let mut config = config();
+    config.slow_call_rate = 0.8;
+    config
+}
+
 fn breaker(config: CircuitBreakerConfig) -> CircuitBreaker {
     CircuitBreaker::new("shop", config)
 }
@@ -129,7 +136,7 @@ async fn ignored_outcomes_change_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn slow_calls_open_it_though_they_succeed() {
-    let breaker = breaker(config());
+    let breaker = breaker(quick());
     let mut events = breaker.subscribe();
     calls(&breaker, 2, Outcome::Success);
     let permits: Vec<_> = (0..8).map(|_| breaker.try_acquire().unwrap()).collect();
@@ -142,8 +149,19 @@ async fn slow_calls_open_it_though_they_succeed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_that_are_almost_slow_leave_it_closed() {
+async fn slow_calls_are_no_fault_unless_a_share_is_set() {
     let breaker = breaker(config());
+    let permits: Vec<_> = (0..20).map(|_| breaker.try_acquire().unwrap()).collect();
+    advance(600 * SECOND).await;
+    for permit in permits {
+        permit.record(Outcome::Success);
+    }
+    assert_eq!((breaker.state(), breaker.snapshot().slow_call_rate), (State::Closed, 1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_almost_slow_leave_it_closed() {
+    let breaker = breaker(quick());
     let permits: Vec<_> = (0..20).map(|_| breaker.try_acquire().unwrap()).collect();
     advance(5 * SECOND - MILLISECOND).await;
     for permit in permits {
@@ -209,7 +227,7 @@ async fn two_failed_probes_of_three_open_it_for_twice_as_long() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_probe_has_failed() {
-    let breaker = breaker(config());
+    let breaker = breaker(quick());
     let mut events = breaker.subscribe();
     half_open(&breaker).await;
     let probes = probes(&breaker, 3);
