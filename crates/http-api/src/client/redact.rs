@@ -1,0 +1,133 @@
+//! Takes secrets out of what an API says, as some say back what they are told.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use memchr::memmem;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::encode::encode;
+
+/// What stands in place of a secret.
+const REDACTED: &[u8] = b"[redacted]";
+
+/// Shorter secrets are left: they would match what is none.
+const LEAST: usize = 6;
+
+/// The beginning of a secret that a cut leaves is taken out from this length on.
+const LEAST_OF_CUT: usize = 4;
+
+/// Secrets, in the spellings in which they may come back.
+#[derive(Clone, Default)]
+pub(crate) struct Redactor {
+    needles: Vec<Vec<u8>>,
+}
+
+impl Redactor {
+    /// Adds a secret as it is, percent-encoded, escaped as in JSON, and in base64.
+    pub(crate) fn add(&mut self, secret: &str) {
+        if secret.len() < LEAST {
+            return;
+        }
+        let json = serde_json::to_string(secret).unwrap_or_default();
+        let (encoded, more_encoded) =
+            (encode(secret), utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string());
+        let spellings = [
+            secret.to_owned(),
+            lower_digits(&encoded),
+            lower_digits(&more_encoded),
+            encoded,
+            more_encoded,
+            json.trim_matches('"').to_owned(),
+            STANDARD_NO_PAD.encode(secret),
+            URL_SAFE_NO_PAD.encode(secret),
+        ];
+        for spelling in spellings {
+            let spelling = spelling.into_bytes();
+            if !self.needles.contains(&spelling) {
+                self.needles.push(spelling);
+            }
+        }
+        // A longer one may hold a shorter one.
+        self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+    }
+
+    pub(crate) fn redact(&self, body: Bytes, is_cut: bool) -> Bytes {
+        let mut body = body;
+        for needle in &self.needles {
+            let finder = memmem::Finder::new(needle);
+            if finder.find(&body).is_none() {
+                continue;
+            }
+            let mut clean = Vec::with_capacity(body.len());
+            let mut rest = &body[..];
+            while let Some(at) = finder.find(rest) {
+                clean.extend_from_slice(&rest[..at]);
+                clean.extend_from_slice(REDACTED);
+                rest = &rest[at + needle.len()..];
+            }
+            clean.extend_from_slice(rest);
+            body = clean.into();
+        }
+        if is_cut {
+            let begun = |needle: &Vec<u8>| {
+                (LEAST_OF_CUT..needle.len()).rev().find(|length| body.ends_with(&needle[..*length]))
+            };
+            if let Some(begun) = self.needles.iter().filter_map(begun).max() {
+                body.truncate(body.len() - begun);
+            }
+        }
+        body
+    }
+
+    pub(crate) fn redact_headers(&self, headers: &mut HeaderMap) {
+        for value in headers.values_mut() {
+            let is_found = self.needles.iter().any(|needle| memmem::find(value.as_bytes(), needle).is_some());
+            if is_found {
+                let clean = self.redact(Bytes::copy_from_slice(value.as_bytes()), false);
+                *value = HeaderValue::from_maybe_shared(clean)
+                    .unwrap_or_else(|_| HeaderValue::from_static("[redacted]"));
+            }
+        }
+    }
+}
+
+/// The hexadecimal digits of encoded bytes in lower case.
+fn lower_digits(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| format!("{text}%{}{}", part[..2].to_ascii_lowercase(), &part[2..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redact(secret: &str, body: &str, is_cut: bool) -> String {
+        let mut redactor = Redactor::default();
+        redactor.add(secret);
+        String::from_utf8(redactor.redact(Bytes::copy_from_slice(body.as_bytes()), is_cut).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_secret_is_found_in_every_spelling() {
+        let secret = "p\"w/d+\\longer";
+        for spelling in [
+            secret.to_owned(),
+            "p%22w%2Fd%2B%5Clonger".to_owned(),
+            "p%22w%2fd%2b%5clonger".to_owned(),
+            r#"p\"w/d+\\longer"#.to_owned(),
+            STANDARD_NO_PAD.encode(secret),
+        ] {
+            let told = redact(secret, &format!("<{spelling}> and <{spelling}>"), false);
+            assert_eq!(told, "<[redacted]> and <[redacted]>", "{spelling}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_does_not_outlive_a_cut() {
+        assert_eq!(redact("hunter2-hunter2", "key: hunter2-hun", true), "key: ");
+        assert_eq!(redact("hunter2-hunter2", "key: hunter2-hun", false), "key: hunter2-hun");
+    }
+}
