@@ -31,8 +31,10 @@
 //! |---|---|---|
 //! | `stdio` | serving over standard input and output, as desktop clients start servers | yes |
 //! | `http` | serving Streamable HTTP over HTTP/1.1 and HTTP/2, also within axum or hyper | yes |
+//! | `http-api` | HTTP APIs as tools: configured, bounded, and unable to reach anything else | no |
 //! | `middleware` | tower layers: circuit breaker, rate limit, cache, metrics, retry and more | no |
 //! | `otel` | exports spans to an OpenTelemetry collector | no |
+//! | `ops` | what a server program has around its tools: settings, logs, listening | no |
 //! | `postgres` | read-only PostgreSQL tools; building it needs libclang | no |
 //!
 //! [tower]: https://docs.rs/tower
@@ -41,8 +43,12 @@ pub mod guide;
 
 pub use towline_core::*;
 
+#[cfg(feature = "http-api")]
+pub use towline_http_api as http_api;
 #[cfg(feature = "middleware")]
 pub use towline_middleware as middleware;
+#[cfg(feature = "ops")]
+pub use towline_ops as ops;
 #[cfg(feature = "postgres")]
 pub use towline_postgres as postgres;
 #[cfg(feature = "http")]

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
+use towline::ops::Failure;
 use towline::postgres::{Pool, PostgresError};
-
-use crate::{EXIT_CONFIG, Failure};
 
 /// A host that swallows packets must not keep a client waiting for the server itself.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -34,7 +33,7 @@ pub(crate) async fn check(pools: &[Pool], strict: bool) -> Result<(), Failure> {
             Some(error) => !is_mistake(error),
         };
         if strict || !is_down {
-            return Err(Failure { code: 1, message: advice });
+            return Err(Failure::refused(advice));
         }
         tracing::warn!("{advice}. Serving all the same; the database is used as soon as it is up");
     }
@@ -45,8 +44,8 @@ pub(crate) async fn check(pools: &[Pool], strict: bool) -> Result<(), Failure> {
 async fn check_names(pool: &Pool) -> Result<(), Failure> {
     match pool.check_names().await {
         Ok(unresolved) if unresolved.is_empty() => Ok(()),
-        Ok(unresolved) => Err(Failure { code: EXIT_CONFIG, message: unresolved.join("; ") }),
-        Err(error) => Err(Failure { code: 1, message: advice(pool.name(), Some(&error)) }),
+        Ok(unresolved) => Err(Failure::settings(unresolved.join("; "))),
+        Err(error) => Err(Failure::refused(advice(pool.name(), Some(&error)))),
     }
 }
 

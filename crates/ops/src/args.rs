@@ -1,0 +1,68 @@
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::{Failure, Settings};
+
+/// What every server program takes on its command line, to be flattened into its own arguments.
+#[derive(Clone, Debug, clap::Args)]
+#[non_exhaustive]
+pub struct ServeArgs {
+    /// Serve Streamable HTTP on this address and port [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", conflicts_with = "stdio", value_parser = address)]
+    pub listen: Option<SocketAddr>,
+
+    /// Serve on standard input and output, as desktop applications start servers
+    #[arg(long)]
+    pub stdio: bool,
+
+    /// Read settings from this TOML file [env: TOWLINE_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Check the settings and what they name, then stop
+    #[arg(long)]
+    pub check_config: bool,
+
+    /// What to log on standard error: error, warn, info, debug or trace, also per target
+    #[arg(long, value_name = "FILTER", env = "TOWLINE_LOG", default_value = "info")]
+    pub log: String,
+
+    /// Serve other machines although anyone who can reach the port can then use the tools
+    #[arg(long)]
+    pub allow_unauthenticated: bool,
+}
+
+impl ServeArgs {
+    /// The file of settings: `--config`, or else `TOWLINE_CONFIG`. An empty one is as good as none.
+    fn file(&self) -> Option<PathBuf> {
+        let from_environment = || std::env::var_os("TOWLINE_CONFIG").map(PathBuf::from);
+        self.config.clone().or_else(from_environment).filter(|file| !file.as_os_str().is_empty())
+    }
+
+    /// What the file and the environment say, and then these arguments.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::read`].
+    pub fn settings(
+        &self,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Settings, Failure> {
+        let mut settings = Settings::read(self.file().as_deref().map(Path::new), environment)?;
+        if let Some(listen) = self.listen {
+            settings.set(&["server", "listen"], listen.to_string())?;
+            settings.set(&["server", "stdio"], false)?;
+        }
+        if self.stdio {
+            settings.set(&["server", "stdio"], true)?;
+        }
+        if self.allow_unauthenticated {
+            settings.set(&["server", "allow_unauthenticated"], true)?;
+        }
+        Ok(settings)
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080")
+}
