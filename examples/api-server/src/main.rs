@@ -1,0 +1,54 @@
+//! An MCP server for HTTP APIs.
+
+mod args;
+mod config;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use towline::http_api::{self, Api, Apis};
+use towline::middleware::Stack;
+use towline::ops::{self, Failure};
+use towline::{Router, Server};
+
+use crate::args::Args;
+use crate::config::Config;
+
+const INSTRUCTIONS: &str = "\
+Calls the HTTP APIs that this server is configured for, and no others. Where a tool is named after what you need, use it; \
+call_rest_api reaches the rest. Trim long answers with `select`, and page through long lists instead of asking for \
+everything.";
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match Config::load(&args, ops::environment()).and_then(|config| run(&args.common, &config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report("api-server"),
+    }
+}
+
+#[tokio::main]
+async fn run(args: &ops::ServeArgs, config: &Config) -> Result<(), Failure> {
+    ops::log_to_stderr(&args.log)?;
+    let stack = Stack::new(config.layers.clone()).map_err(|error| config.tell_layers(error))?;
+    let builder = Api::builder().breakers(stack.breakers());
+    let apis = builder.build_all(&config.apis).map_err(|error| config.tell_api(&error))?;
+    let router = router(config, &stack, &apis).await?;
+    if args.check_config {
+        let names: Vec<&str> = apis.iter().map(Api::name).collect();
+        ops::say(&format!("The configuration works. APIs: {}", names.join(", ")));
+        return Ok(());
+    }
+    ops::serve(&config.server, Server::new(router).layer(stack.server())).await
+}
+
+/// What the server offers, with the layers of its tools around them.
+async fn router(config: &Config, stack: &Stack, apis: &Apis) -> Result<Router, Failure> {
+    let imported = apis.import().await.map_err(|error| config.tell_api(&error))?;
+    for (api, report) in &imported.reports {
+        tracing::info!(api, "imported {report}");
+    }
+    let tools = http_api::tools(apis).merge(imported.tools);
+    let router = Router::new("api-server", env!("CARGO_PKG_VERSION")).instructions(INSTRUCTIONS);
+    stack.tools(router, tools).map_err(|error| config.tell_layers(error))
+}
