@@ -9,21 +9,24 @@ The workspace's own chores.
 Usage: cargo xtask <COMMAND> [OPTIONS]
 
 Commands:
-  demo    Start an MCP server on a sample PostgreSQL database and ask it questions
+  demo    Start an MCP server on a sample PostgreSQL database, or on sample HTTP APIs, and ask it questions
   test    Run every test of the workspace, with the database they need
   bench   Run the benchmarks, with the database they need
 
 `cargo xtask <COMMAND> --help` tells more about one of them.";
 
 const DEMO_HELP: &str = "\
-Starts an MCP server on a sample PostgreSQL database and asks it questions.
+Starts an MCP server on a sample PostgreSQL database, or on sample HTTP APIs, and asks it questions.
 
 Finds or installs PostgreSQL's programs, starts a private cluster in a temporary directory, loads a sample
 shop of about 100,000 rows, starts `database-server` on it, makes the calls that a model would make through
 the official Rust SDK, prints them, and goes on serving until Ctrl-C. It never touches a PostgreSQL server
 that is already there, and leaves neither processes nor files of the cluster behind.
 
-Usage: cargo xtask demo [OPTIONS]
+With `api` it starts `sample-apis`, a local server of a few HTTP APIs that fail on demand, and `api-server` on it
+with the settings in examples/api-server/sample.toml, and shows its cache, limit, retries and breaker at work.
+
+Usage: cargo xtask demo [database|api] [OPTIONS]
 
 Options:
       --once             Stop after the calls instead of serving on
@@ -79,9 +82,18 @@ pub(crate) enum Command {
 
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Demo {
+    pub(crate) subject: Subject,
     pub(crate) once: bool,
     /// `None`: the usual address, or the next free port.
     pub(crate) listen: Option<SocketAddr>,
+}
+
+/// What the demo is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Subject {
+    #[default]
+    Database,
+    Api,
 }
 
 impl Command {
@@ -106,6 +118,8 @@ fn parse_demo(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help(DEMO_HELP)),
+            Value(ref subject) if subject == "database" => demo.subject = Subject::Database,
+            Value(ref subject) if subject == "api" => demo.subject = Subject::Api,
             Long("once") => demo.once = true,
             Long("listen") => demo.listen = Some(parse_address(&parser.value()?.string()?)?),
             _ => return Err(argument.unexpected()),
@@ -152,8 +166,13 @@ mod tests {
         check("demo", Ok(Command::Demo(Demo::default())));
         check(
             "demo --once --listen=[::1]:9000",
-            Ok(Command::Demo(Demo { once: true, listen: Some(([0, 0, 0, 0, 0, 0, 0, 1], 9000).into()) })),
+            Ok(Command::Demo(Demo {
+                once: true,
+                subject: Subject::Database,
+                listen: Some(([0, 0, 0, 0, 0, 0, 0, 1], 9000).into()),
+            })),
         );
+        check("demo api --once", Ok(Command::Demo(Demo { once: true, subject: Subject::Api, listen: None })));
         check(
             "test -p x -- --help",
             Ok(Command::Test(["-p", "x", "--", "--help"].map(OsString::from).into())),
@@ -164,6 +183,7 @@ mod tests {
     #[test]
     fn a_mistake_is_named() {
         check("dmeo", Err("there is no command `dmeo`"));
+        check("demo apis", Err("unexpected argument \"apis\""));
         check("demo --onc", Err("invalid option '--onc'"));
         check("demo --listen 8080", Err("`--listen 8080` is not an address and port like 127.0.0.1:8080"));
     }

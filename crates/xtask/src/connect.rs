@@ -1,20 +1,32 @@
 use std::path::Path;
 
-/// How to connect MCP clients to the running server.
-pub(crate) fn instructions(endpoint: &str, server: &Path, url: &str) -> String {
-    let (program, url) = (json_string(&server.display().to_string()), json_string(url));
+/// How to connect MCP clients to the running server, or to another process of `program` that they start themselves.
+pub(crate) fn instructions(
+    endpoint: &str,
+    name: &str,
+    program: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> String {
+    let program = json_string(&program.display().to_string());
+    let arguments = arguments.iter().map(|argument| json_string(argument)).collect::<Vec<_>>().join(", ");
+    let environment = environment
+        .iter()
+        .map(|(name, value)| format!("{}: {}", json_string(name), json_string(value)))
+        .collect::<Vec<_>>()
+        .join(",\n                   ");
     format!(
         r#"
 Serving on {endpoint} until Ctrl-C. Connect to it while it runs:
 
   Claude Desktop    Settings > Developer > Edit Config, then restart it. It starts a server of its own on the same
-                    database, over standard input and output:
+                    data, over standard input and output:
     {{
       "mcpServers": {{
-        "shop": {{
+        "{name}": {{
           "command": {program},
-          "args": ["--stdio"],
-          "env": {{ "DATABASE_URL": {url} }}
+          "args": [{arguments}],
+          "env": {{ {environment} }}
         }}
       }}
     }}
@@ -22,7 +34,7 @@ Serving on {endpoint} until Ctrl-C. Connect to it while it runs:
   VS Code           in .vscode/mcp.json:
     {{
       "servers": {{
-        "shop": {{ "type": "http", "url": "{endpoint}" }}
+        "{name}": {{ "type": "http", "url": "{endpoint}" }}
       }}
     }}
 
@@ -49,8 +61,13 @@ mod tests {
 
     #[test]
     fn the_instructions_name_the_endpoint_and_the_program() {
-        let text =
-            instructions("http://127.0.0.1:8081/mcp", Path::new("/a \"b\"/database-server"), "postgres://x");
+        let text = instructions(
+            "http://127.0.0.1:8081/mcp",
+            "shop",
+            Path::new("/a \"b\"/database-server"),
+            &["--stdio"],
+            &[("DATABASE_URL", "postgres://x")],
+        );
         assert!(text.contains(r#""url": "http://127.0.0.1:8081/mcp""#), "{text}");
         assert!(text.contains(r#""command": "/a \"b\"/database-server""#), "{text}");
         assert!(text.contains(r#""DATABASE_URL": "postgres://x""#), "{text}");

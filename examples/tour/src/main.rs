@@ -1,9 +1,11 @@
-//! Asks a running database server what a model would ask, and prints the answers.
+//! Asks a running server what a model would ask, and prints the answers.
 //!
-//! The client is the official Rust SDK, `rmcp`, over Streamable HTTP. It expects the sample shop behind the
-//! server, as `cargo xtask demo` starts it, and fails when an answer is not of the kind that it should be.
+//! The client is the official Rust SDK, `rmcp`, over Streamable HTTP. It expects the sample shop or the sample APIs
+//! behind the server, as `cargo xtask demo` starts them, and fails when an answer is not of the kind that it should be.
 
+mod apis;
 mod call;
+mod database;
 mod print;
 
 use std::env;
@@ -20,7 +22,7 @@ use call::{Call, Expect};
 /// Why the tour ended early.
 #[derive(Debug, thiserror::Error)]
 enum TourError {
-    #[error("usage: tour <URL>, for example tour http://127.0.0.1:8080/mcp")]
+    #[error("usage: tour <URL> [database|api], for example tour http://127.0.0.1:8080/mcp")]
     Usage,
     #[error("could not connect to {url}: {source}")]
     Connect { url: String, source: Box<rmcp::service::ClientInitializeError> },
@@ -28,6 +30,8 @@ enum TourError {
     Protocol(#[from] rmcp::ServiceError),
     #[error("the answer to `{tool}` should have been {expected}")]
     Unexpected { tool: &'static str, expected: &'static str },
+    #[error("the answer to `{tool}` should have said {expected:?}")]
+    Silent { tool: &'static str, expected: &'static str },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -43,6 +47,11 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), TourError> {
     let url = env::args().nth(1).filter(|url| url.starts_with("http")).ok_or(TourError::Usage)?;
+    let calls = match env::args().nth(2).as_deref() {
+        None | Some("database") => database::tour(),
+        Some("api") => apis::tour(),
+        Some(_) => return Err(TourError::Usage),
+    };
     let transport = StreamableHttpClientTransport::from_uri(url.as_str());
     // What a client does that wants the newest revision and takes an older one.
     let lifecycle = ClientLifecycleMode::Auto {
@@ -59,7 +68,7 @@ async fn run() -> Result<(), TourError> {
     }
 
     list_tools(&client).await?;
-    for call in call::tour() {
+    for call in calls {
         make(&client, &call).await?;
     }
     // Best effort: the answers are in.
@@ -78,6 +87,7 @@ async fn list_tools(client: &Peer<RoleClient>) -> Result<(), TourError> {
 }
 
 async fn make(client: &Peer<RoleClient>, call: &Call) -> Result<(), TourError> {
+    tokio::time::sleep(call.pause).await;
     let started = Instant::now();
     let params = CallToolRequestParams::new(call.tool).with_arguments(call.arguments.clone());
     let result = client.call_tool(params).await?;
@@ -87,13 +97,22 @@ async fn make(client: &Peer<RoleClient>, call: &Call) -> Result<(), TourError> {
     if is_error {
         print::refusal(&text(&result));
     } else {
-        print::answer(&text(&result), call.lines);
+        print::answer(&laid_out(text(&result)), call.lines);
+    }
+    if !text(&result).contains(call.says) {
+        return Err(TourError::Silent { tool: call.tool, expected: call.says });
     }
     match call.expect {
         Expect::Answer if is_error => Err(TourError::Unexpected { tool: call.tool, expected: "no error" }),
         Expect::Refusal if !is_error => Err(TourError::Unexpected { tool: call.tool, expected: "an error" }),
         _ => Ok(()),
     }
+}
+
+/// JSON on lines of its own, anything else as it is.
+fn laid_out(text: String) -> String {
+    let json = serde_json::from_str::<serde_json::Value>(&text).ok().filter(|json| !json.is_string());
+    json.and_then(|json| serde_json::to_string_pretty(&json).ok()).unwrap_or(text)
 }
 
 fn text(result: &CallToolResult) -> String {

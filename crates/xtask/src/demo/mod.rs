@@ -1,3 +1,8 @@
+//! Servers on samples, asked what a model would ask.
+
+mod api;
+mod database;
+
 use std::env;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -6,53 +11,33 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use towline_scratch_postgres::{Cluster, shop};
-
-use crate::args::Demo;
-use crate::connect;
-use crate::install::{self, Need};
+use crate::args::{Demo, Subject};
 use crate::process::{Background, Interrupt, cargo};
 use crate::report::{self, Failure};
 
 const DEFAULT_PORT: u16 = 8080;
-const DATABASE: &str = "shop";
-const READER: &str = "shop_reader";
-/// How long the server may take to listen; it needs a fraction of a second unless the machine is very busy.
+/// How long a server may take to listen; it needs a fraction of a second unless the machine is very busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Starts everything, asks the questions, and serves on until the user stops it.
 pub(crate) fn run(options: &Demo, interrupt: &Interrupt) -> Result<(), Failure> {
     // First what fails fast: nobody should wait for a build to read that a port is taken.
     let address = choose_address(options.listen)?;
-    install::ensure(&[Need::Postgres, Need::Libclang], interrupt)?;
-    let (server, tour) = build(interrupt)?;
-
-    let cluster = interrupt.check(report::step("Starting a private PostgreSQL", Cluster::start))?;
-    let url = interrupt.check(report::step("Loading the sample shop", || load(&cluster)))?;
-
-    let mut running = interrupt
-        .check(report::step(&format!("Starting database-server on {address}"), || {
-            start_server(&server, &url, address, interrupt)
-        }))?;
-    let endpoint = format!("http://{}/mcp", reachable(address));
-    report::title("Asking it what a model would ask");
-    interrupt.run(Command::new(&tour).arg(&endpoint))?;
-    if options.once {
-        return Ok(());
+    match options.subject {
+        Subject::Database => database::run(address, options.once, interrupt),
+        Subject::Api => api::run(address, options.once, interrupt),
     }
+}
 
-    report::line(connect::instructions(&endpoint, &server, &url));
-    running.follow_log();
+/// Lets the server serve on until the user stops it, and shows its log.
+fn serve_on(server: &mut Background, name: &str, interrupt: &Interrupt) -> Result<(), Failure> {
+    server.follow_log();
     while !interrupt.is_set() {
-        if running.has_ended() {
-            return Err(Failure::Message("database-server ended by itself".to_owned()));
+        if server.has_ended() {
+            return Err(Failure::Message(format!("{name} ended by itself")));
         }
         thread::sleep(Duration::from_millis(100));
     }
-    drop(running);
-    drop(cluster);
-    report::line("");
-    report::note("stopped; the server, the cluster and its files are gone");
     Ok(())
 }
 
@@ -91,48 +76,40 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Builds the server and the client of the tour; returns their paths.
-fn build(interrupt: &Interrupt) -> Result<(PathBuf, PathBuf), Failure> {
-    report::title("Building database-server and the tour (the first time takes minutes)");
-    interrupt.run_cargo(cargo().args(["build", "--bin", "database-server", "--bin", "tour"]))?;
+/// Builds programs of the workspace; returns the folder that they stand in.
+fn build(programs: &[&str], interrupt: &Interrupt) -> Result<PathBuf, Failure> {
+    report::title(format_args!("Building {} (the first time takes minutes)", programs.join(", ")));
+    let binaries = programs.iter().flat_map(|program| ["--bin", program]);
+    interrupt.run_cargo(cargo().arg("build").args(binaries))?;
     let ours = env::current_exe().map_err(Failure::io("find our own program"))?;
-    let directory = ours.parent().expect("a program stands in a folder");
-    Ok((directory.join("database-server"), directory.join("tour")))
+    Ok(ours.parent().expect("a program stands in a folder").to_owned())
 }
 
-/// Loads the shop and returns its URL for a role that may only read.
-fn load(cluster: &Cluster) -> Result<String, Failure> {
-    let password = cluster.run("postgres", "SELECT replace(gen_random_uuid()::text, '-', '')")?;
-    let password = password.trim();
-    cluster.run("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
-    shop::load(cluster, DATABASE)?;
-    cluster.run(
-        DATABASE,
-        &format!(
-            "CREATE ROLE {READER} LOGIN PASSWORD '{password}';
-             GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER};"
-        ),
-    )?;
-    Ok(cluster.url_as(READER, password, DATABASE))
+/// Lets the official Rust SDK ask what a model would ask.
+fn ask(folder: &Path, endpoint: &str, subject: &str, interrupt: &Interrupt) -> Result<(), Failure> {
+    report::title("Asking it what a model would ask");
+    interrupt.run(Command::new(folder.join("tour")).args([endpoint, subject]))
 }
 
-fn start_server(
+/// Starts a server, and waits until it listens.
+fn start(
     program: &Path,
-    url: &str,
     address: SocketAddr,
     interrupt: &Interrupt,
+    configure: impl FnOnce(&mut Command),
 ) -> Result<Background, Failure> {
-    // The URL goes by the environment: a command line is for everybody to read.
+    let name = program.file_name().unwrap_or_default().display().to_string();
     let mut server = Background::start(program, |command| {
-        command.arg("--listen").arg(address.to_string()).env("DATABASE_URL", url);
+        command.arg("--listen").arg(address.to_string());
+        configure(command);
     })
-    .map_err(Failure::io("start database-server"))?;
+    .map_err(Failure::io(format!("start {name}")))?;
     let deadline = Instant::now() + PATIENCE;
     while TcpStream::connect_timeout(&reachable(address), Duration::from_secs(1)).is_err() {
         if server.has_ended() || Instant::now() > deadline {
             report::line("");
             server.show_log();
-            return Err(Failure::Message(format!("database-server does not listen on {address}")));
+            return Err(Failure::Message(format!("{name} does not listen on {address}")));
         }
         if interrupt.is_set() {
             return Err(Failure::Interrupted);
@@ -159,18 +136,5 @@ mod tests {
         let first = choose_address(None).unwrap();
         let _taken = TcpListener::bind(first);
         assert_ne!(choose_address(None).unwrap(), first);
-    }
-
-    #[test]
-    fn the_reader_reads_and_writes_nothing() {
-        let cluster = Cluster::start().unwrap();
-        let url = load(&cluster).unwrap();
-        let reader = towline_scratch_postgres::Server::at(&url).unwrap();
-        assert!(
-            reader.run(DATABASE, "SELECT count(*) FROM orders").unwrap().trim().parse::<u32>().unwrap()
-                > 10_000
-        );
-        assert!(reader.run(DATABASE, "SELECT count(*) FROM monthly_revenue").is_ok());
-        assert!(reader.run(DATABASE, "DELETE FROM events").is_err());
     }
 }
