@@ -8,6 +8,18 @@ pub mod your_first_server {}
 #[doc = include_str!("../../../docs/guides/put-your-database-behind-mcp.md")]
 pub mod put_your_database_behind_mcp {}
 
+#[cfg(all(feature = "http", feature = "http-api"))]
+#[doc = include_str!("../../../docs/guides/http-api-behind-mcp.md")]
+pub mod http_api_behind_mcp {}
+
+#[cfg(all(feature = "stdio", feature = "http-api", feature = "middleware"))]
+#[doc = include_str!("../../../docs/guides/from-openapi-to-tools.md")]
+pub mod from_openapi_to_tools {}
+
+#[cfg(feature = "http-api")]
+#[doc = include_str!("../../../docs/guides/what-the-egress-guard-refuses.md")]
+pub mod what_the_egress_guard_refuses {}
+
 #[cfg(all(feature = "stdio", feature = "middleware"))]
 #[doc = include_str!("../../../docs/guides/layers.md")]
 pub mod layers {}
