@@ -12,6 +12,7 @@ mod config;
 pub mod egress;
 mod encode;
 mod error;
+mod health;
 mod import;
 pub mod openapi;
 mod page;

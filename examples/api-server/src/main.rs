@@ -4,8 +4,10 @@ mod args;
 mod config;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
+use towline::health::HealthCheck;
 use towline::http_api::{self, Api, Apis};
 use towline::middleware::Stack;
 use towline::ops::{self, Failure};
@@ -49,6 +51,8 @@ async fn router(config: &Config, stack: &Stack, apis: &Apis) -> Result<Router, F
         tracing::info!(api, "imported {report}");
     }
     let tools = http_api::tools(apis).merge(imported.tools);
-    let router = Router::new("api-server", env!("CARGO_PKG_VERSION")).instructions(INSTRUCTIONS);
+    let checks = apis.iter().map(|api| Arc::new(api.clone()) as Arc<dyn HealthCheck>);
+    let router =
+        Router::new("api-server", env!("CARGO_PKG_VERSION")).instructions(INSTRUCTIONS).health(checks);
     stack.tools(router, tools).map_err(|error| config.tell_layers(error))
 }
