@@ -161,6 +161,30 @@ fn gzip_of_zeros(length: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
+async fn what_is_compressed_in_any_of_three_ways_is_read() {
+    let text = format!(r#"{{"words":"{}"}}"#, "ab".repeat(50));
+    // A frame of one block that is stored as it is (RFC 8878, section 3.1.1).
+    let mut zstd = vec![0x28, 0xb5, 0x2f, 0xfd, 0x20, 112, (112 << 3 | 1) as u8, (112 << 3 >> 8) as u8, 0];
+    zstd.extend(text.bytes());
+    let gzip: &[u8] = &[
+        31, 139, 8, 0, 0, 0, 0, 0, 0, 3, 171, 86, 42, 207, 47, 74, 41, 86, 178, 82, 74, 76, 162, 61, 84, 170,
+        5, 0, 178, 18, 43, 244, 112, 0, 0, 0,
+    ];
+    let brotli: &[u8] = &[
+        27, 111, 0, 248, 141, 212, 98, 205, 25, 238, 212, 34, 97, 98, 123, 75, 167, 47, 37, 153, 4, 181, 50,
+        160, 135, 238, 28, 13, 1,
+    ];
+    for (coding, bytes) in [("gzip", gzip), ("br", brotli), ("zstd", zstd.as_slice())] {
+        let bytes = Bytes::copy_from_slice(bytes);
+        let upstream =
+            Upstream::start(move |_| answer(200, &[("content-encoding", coding)], bytes.clone())).await;
+        let response = get(&upstream.api(), "/x").await.unwrap();
+        assert_eq!(response.body, text, "{coding}");
+        assert!(upstream.last().header("accept-encoding").unwrap().contains(coding));
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_compressed_as_it_says_is_malformed() {
     let upstream = Upstream::start(|_| answer(200, &[("content-encoding", "gzip")], "this is no gzip")).await;
     let error = get(&upstream.api(), "/x").await.unwrap_err();
