@@ -1,6 +1,5 @@
 //! What is known of a request beyond its method and parameters.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use crate::codec::HeaderParams;
 use crate::error::Error;
 use crate::extensions::Extensions;
 use crate::json::RawJson;
+use crate::meta::{ClientInfo, RequestMeta};
 use crate::notifier::Notifier;
 use crate::principal::{Carrier, Principal};
 use crate::protocol::{Implementation, LogLevel, ProtocolVersion, RequestId};
@@ -28,53 +28,6 @@ pub struct Context {
     id: Option<RequestId>,
     carrier: Carrier,
     deadline: Option<Instant>,
-    input: Option<Arc<Input>>,
-}
-
-/// What the client answered to an earlier `input_required`.
-#[derive(Clone, Debug)]
-struct Input {
-    responses: Option<RawJson>,
-    state: Option<RawJson>,
-}
-
-/// The `_meta` member of a request's parameters.
-#[derive(Clone, Debug, Default)]
-pub struct RequestMeta {
-    pub(crate) raw: Option<RawJson>,
-    pub(crate) protocol_version: Option<RawJson>,
-    pub(crate) client_info: Option<RawJson>,
-    pub(crate) client_capabilities: Option<RawJson>,
-    pub(crate) log_level: Option<RawJson>,
-    pub(crate) progress_token: Option<RawJson>,
-    pub(crate) traceparent: Option<RawJson>,
-    pub(crate) tracestate: Option<RawJson>,
-}
-
-impl RequestMeta {
-    /// The whole of `_meta`, as it came.
-    pub fn raw(&self) -> Option<&RawJson> {
-        self.raw.as_ref()
-    }
-
-    /// What the client asked for as the request's revision, whether or not this crate speaks it.
-    pub fn protocol_version(&self) -> Option<String> {
-        self.protocol_version.as_ref()?.parse().ok()
-    }
-
-    /// The W3C trace context's `traceparent`, unchecked. It is copied only if the client wrote it with escapes.
-    pub fn traceparent(&self) -> Option<Cow<'_, str>> {
-        let json = self.traceparent.as_ref()?;
-        match serde_json::from_str(json.as_str()) {
-            Ok(text) => Some(Cow::Borrowed(text)),
-            Err(_) => json.parse().ok().map(Cow::Owned),
-        }
-    }
-
-    /// The W3C trace context's `tracestate`, unchecked.
-    pub fn tracestate(&self) -> Option<String> {
-        self.tracestate.as_ref()?.parse().ok()
-    }
 }
 
 impl Default for Context {
@@ -95,19 +48,11 @@ impl Context {
             id: None,
             carrier: Carrier::InProcess,
             deadline: None,
-            input: None,
         }
     }
 
     pub(crate) fn with_id(mut self, id: Option<&RequestId>) -> Self {
         self.id = id.cloned();
-        self
-    }
-
-    pub(crate) fn with_input(mut self, responses: Option<RawJson>, state: Option<RawJson>) -> Self {
-        if responses.is_some() || state.is_some() {
-            self.input = Some(Arc::new(Input { responses, state }));
-        }
         self
     }
 
@@ -154,14 +99,14 @@ impl Context {
     }
 
     /// The answers to the input that an earlier answer asked for (`inputResponses`), by the keys that it gave them.
-    pub fn input_responses(&self) -> Option<&RawJson> {
-        self.input.as_ref()?.responses.as_ref()
+    pub fn input_responses(&self) -> Option<RawJson> {
+        self.meta.json(self.meta.places.input_responses)
     }
 
     /// The state that an earlier answer gave the client to send back (`requestState`). It has been in the client's
     /// hands: it may be anything.
-    pub fn request_state(&self) -> Option<&RawJson> {
-        self.input.as_ref()?.state.as_ref()
+    pub fn request_state(&self) -> Option<RawJson> {
+        self.meta.json(self.meta.places.request_state)
     }
 
     /// The revision in which the answer is written.
@@ -191,20 +136,18 @@ impl Context {
 
     /// Sets what the client said of itself in a handshake, as clients of older revisions do; for transports that
     /// keep one.
-    pub fn set_client(&mut self, info: Option<RawJson>, capabilities: Option<RawJson>) {
-        let meta = Arc::make_mut(&mut self.meta);
-        meta.client_info = info;
-        meta.client_capabilities = capabilities;
+    pub fn set_client(&mut self, client: Arc<ClientInfo>) {
+        Arc::make_mut(&mut self.meta).client = Some(client);
     }
 
     /// Who the client says it is: for display and logs, never for a decision.
     pub fn client_info(&self) -> Option<Implementation> {
-        self.meta.client_info.as_ref()?.parse().ok()
+        self.meta.client_info()?.parse().ok()
     }
 
     /// The client's capabilities as JSON, such as `{"sampling": {}}`.
-    pub fn client_capabilities(&self) -> Option<&RawJson> {
-        self.meta.client_capabilities.as_ref()
+    pub fn client_capabilities(&self) -> Option<RawJson> {
+        self.meta.client_capabilities()
     }
 
     /// Whether the client declared a capability at the top level, such as `sampling` or `elicitation`.
@@ -217,7 +160,8 @@ impl Context {
     /// Whether the request could have notifications at all: it gave a progress token or a log level. A
     /// transport attaches a notifier only then, so that any other answer is a single JSON object.
     pub fn wants_notifications(&self) -> bool {
-        self.meta.progress_token.is_some() || self.meta.log_level.is_some()
+        let places = &self.meta.places;
+        places.progress_token.range().is_some() || places.log_level.range().is_some()
     }
 
     /// Attaches the way back to the client; for transports.
@@ -236,7 +180,7 @@ impl Context {
 
     /// Whether the client asked to be told of progress.
     pub fn wants_progress(&self) -> bool {
-        self.notifier.is_some() && self.meta.progress_token.is_some()
+        self.notifier.is_some() && self.meta.places.progress_token.range().is_some()
     }
 
     /// Tells the client how far the work is, if it asked to know.
@@ -254,9 +198,8 @@ impl Context {
             #[serde(skip_serializing_if = "Option::is_none")]
             message: Option<&'a str>,
         }
-        let (Some(notifier), Some(progress_token)) = (&self.notifier, &self.meta.progress_token) else {
-            return;
-        };
+        let Some(notifier) = &self.notifier else { return };
+        let Some(progress_token) = &self.meta.json(self.meta.places.progress_token) else { return };
         if !notifier.advance(progress) {
             return;
         }
@@ -271,7 +214,7 @@ impl Context {
 
     /// The least grave level of log messages that the client asked for, if it asked for any.
     pub fn log_level(&self) -> Option<LogLevel> {
-        self.meta.log_level.as_ref()?.parse().ok()
+        serde_json::from_str(self.meta.written(self.meta.places.log_level)?).ok()
     }
 
     /// Sends the client a log message, if it asked for messages this grave.
@@ -297,22 +240,22 @@ impl Context {
     /// Holds the required `_meta` fields of a modern request against the specification (basic/index, "_meta").
     pub(crate) fn check_meta(&self) -> Result<(), Error> {
         let invalid = |message: &'static str| Err(Error::new(crate::ErrorKind::InvalidMeta, message));
-        let meta = &self.meta;
-        match &meta.protocol_version {
+        let (meta, places) = (&self.meta, &self.meta.places);
+        match meta.written(places.protocol_version) {
             None => {
                 return invalid(
                     "`_meta` lacks `io.modelcontextprotocol/protocolVersion`; a client of a revision before 2026-07-28 sends \
                  `initialize` first",
                 );
             }
-            Some(version) if !version.as_str().starts_with('"') => {
+            Some(version) if !version.starts_with('"') => {
                 return invalid("`io.modelcontextprotocol/protocolVersion` must be a string");
             }
             Some(_) => {}
         }
-        match &meta.client_capabilities {
+        match meta.written(places.client_capabilities) {
             None => return invalid("`_meta` lacks `io.modelcontextprotocol/clientCapabilities`"),
-            Some(json) if !json.as_str().starts_with('{') => {
+            Some(json) if !json.starts_with('{') => {
                 return invalid("`io.modelcontextprotocol/clientCapabilities` must be an object");
             }
             Some(_) => {}
@@ -322,8 +265,9 @@ impl Context {
 
     /// Holds the fields that requests of every revision may have against the specification.
     pub(crate) fn check_optional_meta(&self) -> Result<(), Error> {
-        if let Some(level) = &self.meta.log_level
-            && level.parse::<LogLevel>().is_err()
+        let (meta, places) = (&self.meta, &self.meta.places);
+        if let Some(level) = meta.written(places.log_level)
+            && serde_json::from_str::<LogLevel>(level).is_err()
         {
             return Err(Error::invalid_params(
                 "`io.modelcontextprotocol/logLevel` must be one of debug, info, notice, warning, error, \
@@ -331,8 +275,8 @@ impl Context {
             ));
         }
         // What may be an id may be a token: a string or an integer.
-        let token = self.meta.progress_token.as_ref();
-        if token.is_some_and(|token| RequestId::from_json(token.shared()).is_none()) {
+        let token = places.progress_token.share(&meta.text);
+        if token.is_some_and(|token| RequestId::from_json(token).is_none()) {
             return Err(Error::invalid_params("`progressToken` must be a short string or an integer"));
         }
         Ok(())

@@ -28,10 +28,6 @@ pub(crate) struct Params {
     /// `name`, `uri` or `taskId`: the one that the method mirrors in `Mcp-Name`.
     pub(crate) subject: Option<ByteString>,
     pub(crate) arguments: Option<RawJson>,
-    pub(crate) cursor: Option<RawJson>,
-    /// What the client answered to an earlier `input_required`.
-    pub(crate) input_responses: Option<RawJson>,
-    pub(crate) request_state: Option<RawJson>,
 }
 
 impl Request {

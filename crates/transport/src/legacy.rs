@@ -1,17 +1,18 @@
 //! What clients of revisions before 2026-07-28 agree on once, for all that follows on their stream.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use towline_core::codec::{self, Agreed};
 use towline_core::protocol::ProtocolVersion;
-use towline_core::{Error, RawJson, Request};
+use towline_core::{ClientInfo, Error, RawJson, Request};
 
 /// The handshake of one stream: what `initialize` said, if there was one.
 #[derive(Debug, Default)]
 pub(crate) struct Handshake {
     version: Option<ProtocolVersion>,
-    client_info: Option<RawJson>,
-    capabilities: Option<RawJson>,
+    client: Arc<ClientInfo>,
 }
 
 impl Handshake {
@@ -30,7 +31,7 @@ impl Handshake {
             self.note(request, version);
         }
         if self.version.is_some() {
-            request.context_mut().set_client(self.client_info.clone(), self.capabilities.clone());
+            request.context_mut().set_client(Arc::clone(&self.client));
         }
         Ok(())
     }
@@ -45,7 +46,7 @@ impl Handshake {
         let params: Params = request.parse().unwrap_or_default();
         let json = |raw: Option<Box<RawValue>>| RawJson::from_text(String::from(Box::<str>::from(raw?))).ok();
         self.version = Some(version);
-        self.client_info = json(params.client_info);
-        self.capabilities = json(params.capabilities);
+        let (info, capabilities) = (json(params.client_info), json(params.capabilities));
+        self.client = Arc::new(ClientInfo { info, capabilities });
     }
 }

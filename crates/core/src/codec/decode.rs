@@ -6,9 +6,10 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::scan::{Limits, ScanError, Scanner, Span};
-use crate::context::{Context, RequestMeta};
+use crate::context::Context;
 use crate::error::{Error, ErrorKind};
 use crate::json::RawJson;
+use crate::meta::{Place, Places, RequestMeta};
 use crate::protocol::{ProtocolVersion, RequestId};
 use crate::request::{Params, Request};
 
@@ -42,16 +43,20 @@ pub struct DecodeError {
 pub fn decode(bytes: Bytes, limits: &Limits) -> Result<Message, DecodeError> {
     let text = ByteString::try_from(bytes)
         .map_err(|_| DecodeError { id: None, error: Error::new(ErrorKind::Parse, "not UTF-8") })?;
+    if text.len() > Place::MAX_TEXT {
+        let error = Error::new(ErrorKind::TooLarge, "the message is longer than 4 GiB");
+        return Err(DecodeError { id: None, error });
+    }
     let mut found = Found::default();
     let scanned = scan_message(&text, limits, &mut found);
     if matches!(&scanned, Err(ScanError::Duplicate(key)) if key == "id") {
         // Nobody can say which of them is meant.
-        found.id = None;
+        found.id = Place::default();
     }
     // A bad message is answered with its id if that was read before the fault.
-    let id = found.id.as_ref().and_then(|span| RequestId::from_json(slice(&text, span)));
+    let id = found.id.share(&text).and_then(RequestId::from_json);
     let result = match scanned {
-        Ok(()) => message(&text, found, id.clone()),
+        Ok(()) => message(&text, &found, id.clone()),
         Err(error) => Err(refuse(error)),
     };
     result.map_err(|error| DecodeError { id, error })
@@ -67,6 +72,9 @@ pub(crate) fn decode_params(method: &str, raw: &RawJson) -> Result<(Params, Requ
         max_members: usize::MAX,
         max_string: usize::MAX,
     };
+    if text.len() > Place::MAX_TEXT {
+        return Err(Error::invalid_params("`params` is longer than 4 GiB"));
+    }
     let mut found = Found::default();
     let mut scanner = Scanner::new(&text, &limits);
     if scanner.peek() != Some(b'{') {
@@ -79,30 +87,20 @@ pub(crate) fn decode_params(method: &str, raw: &RawJson) -> Result<(Params, Requ
 /// Where in the text the members stand that matter.
 #[derive(Default)]
 struct Found {
-    jsonrpc: Option<Span>,
-    id: Option<Span>,
-    method: Option<Span>,
-    params: Option<Span>,
+    jsonrpc: Place,
+    id: Place,
+    method: Place,
+    params: Place,
     answer: bool,
-    name: Option<Span>,
-    uri: Option<Span>,
-    task_id: Option<Span>,
-    arguments: Option<Span>,
-    cursor: Option<Span>,
-    meta: Option<Span>,
-    protocol_version: Option<Span>,
-    client_info: Option<Span>,
-    client_capabilities: Option<Span>,
-    log_level: Option<Span>,
-    progress_token: Option<Span>,
-    traceparent: Option<Span>,
-    tracestate: Option<Span>,
-    input_responses: Option<Span>,
-    request_state: Option<Span>,
+    name: Place,
+    uri: Place,
+    task_id: Place,
+    arguments: Place,
+    places: Places,
 }
 
 impl Found {
-    fn params(self, text: &ByteString, method: &str) -> (Params, RequestMeta) {
+    fn params(&self, text: &ByteString, method: &str) -> (Params, RequestMeta) {
         // By method, never by what happens to be there: anyone else who reads the request, such as a gateway, must see
         // the same tool called.
         let subject = match method {
@@ -110,26 +108,12 @@ impl Found {
             "tasks/get" | "tasks/update" | "tasks/cancel" => self.task_id,
             _ => self.name,
         };
-        let json = |span: Option<Span>| span.map(|span| RawJson::trusted(slice(text, &span)));
         let params = Params {
-            subject: subject.map(|span| string(text, span)),
-            arguments: json(self.arguments),
-            cursor: json(self.cursor),
-            input_responses: json(self.input_responses),
-            request_state: json(self.request_state),
-            raw: json(self.params),
+            subject: subject.range().map(|range| string(text, range)),
+            arguments: self.arguments.json(text),
+            raw: self.params.json(text),
         };
-        let meta = RequestMeta {
-            raw: json(self.meta),
-            protocol_version: json(self.protocol_version),
-            client_info: json(self.client_info),
-            client_capabilities: json(self.client_capabilities),
-            log_level: json(self.log_level),
-            progress_token: json(self.progress_token),
-            traceparent: json(self.traceparent),
-            tracestate: json(self.tracestate),
-        };
-        (params, meta)
+        (params, RequestMeta { text: text.clone(), places: self.places, client: None })
     }
 }
 
@@ -146,11 +130,11 @@ fn scan_message(text: &ByteString, limits: &Limits, found: &mut Found) -> Result
     }
     scanner.members(|scanner, key| {
         match key {
-            "jsonrpc" => found.jsonrpc = Some(scanner.value()?),
-            "id" => found.id = Some(scanner.value()?),
-            "method" => found.method = Some(scanner.value()?),
+            "jsonrpc" => found.jsonrpc = scanner.value()?.into(),
+            "id" => found.id = scanner.value()?.into(),
+            "method" => found.method = scanner.value()?.into(),
             "params" if scanner.peek() == Some(b'{') => scan_params(scanner, found)?,
-            "params" => found.params = Some(scanner.value()?),
+            "params" => found.params = scanner.value()?.into(),
             "result" | "error" => {
                 found.answer = true;
                 scanner.value()?;
@@ -167,13 +151,13 @@ fn scan_message(text: &ByteString, limits: &Limits, found: &mut Found) -> Result
 fn scan_params(scanner: &mut Scanner<'_>, found: &mut Found) -> Result<(), ScanError> {
     let span = scanner.members(|scanner, key| {
         match key {
-            "name" if scanner.peek() == Some(b'"') => found.name = Some(scanner.value()?),
-            "uri" if scanner.peek() == Some(b'"') => found.uri = Some(scanner.value()?),
-            "taskId" if scanner.peek() == Some(b'"') => found.task_id = Some(scanner.value()?),
-            "arguments" => found.arguments = Some(scanner.value()?),
-            "cursor" => found.cursor = Some(scanner.value()?),
-            "inputResponses" => found.input_responses = Some(scanner.value()?),
-            "requestState" => found.request_state = Some(scanner.value()?),
+            "name" if scanner.peek() == Some(b'"') => found.name = scanner.value()?.into(),
+            "uri" if scanner.peek() == Some(b'"') => found.uri = scanner.value()?.into(),
+            "taskId" if scanner.peek() == Some(b'"') => found.task_id = scanner.value()?.into(),
+            "arguments" => found.arguments = scanner.value()?.into(),
+            "cursor" => found.places.cursor = scanner.value()?.into(),
+            "inputResponses" => found.places.input_responses = scanner.value()?.into(),
+            "requestState" => found.places.request_state = scanner.value()?.into(),
             "_meta" if scanner.peek() == Some(b'{') => scan_meta(scanner, found)?,
             _ => {
                 scanner.value()?;
@@ -181,52 +165,52 @@ fn scan_params(scanner: &mut Scanner<'_>, found: &mut Found) -> Result<(), ScanE
         }
         Ok(())
     })?;
-    found.params = Some(span);
+    found.params = span.into();
     Ok(())
 }
 
 fn scan_meta(scanner: &mut Scanner<'_>, found: &mut Found) -> Result<(), ScanError> {
     let span = scanner.members(|scanner, key| {
+        let places = &mut found.places;
         let slot = match key {
-            "io.modelcontextprotocol/protocolVersion" => &mut found.protocol_version,
-            "io.modelcontextprotocol/clientInfo" => &mut found.client_info,
-            "io.modelcontextprotocol/clientCapabilities" => &mut found.client_capabilities,
-            "io.modelcontextprotocol/logLevel" => &mut found.log_level,
-            "progressToken" => &mut found.progress_token,
-            "traceparent" => &mut found.traceparent,
-            "tracestate" => &mut found.tracestate,
+            "io.modelcontextprotocol/protocolVersion" => &mut places.protocol_version,
+            "io.modelcontextprotocol/clientInfo" => &mut places.client_info,
+            "io.modelcontextprotocol/clientCapabilities" => &mut places.client_capabilities,
+            "io.modelcontextprotocol/logLevel" => &mut places.log_level,
+            "progressToken" => &mut places.progress_token,
+            "traceparent" => &mut places.traceparent,
+            "tracestate" => &mut places.tracestate,
             _ => return scanner.value().map(drop),
         };
-        *slot = Some(scanner.value()?);
+        *slot = scanner.value()?.into();
         Ok(())
     })?;
-    found.meta = Some(span);
+    found.places.meta = span.into();
     Ok(())
 }
 
 /// Makes a message of text that is JSON and within bounds.
-fn message(text: &ByteString, found: Found, id: Option<RequestId>) -> Result<Message, Error> {
+fn message(text: &ByteString, found: &Found, id: Option<RequestId>) -> Result<Message, Error> {
     let invalid = |message: &'static str| Err(Error::new(ErrorKind::InvalidRequest, message));
     if text.trim_ascii_start().starts_with('[') {
         return invalid("batches are not supported: send each message by itself");
     }
-    if found.jsonrpc.as_ref().map(|span| &text[span.clone()]) != Some("\"2.0\"") {
+    if found.jsonrpc.of(text) != Some("\"2.0\"") {
         return invalid("a message must be an object with `\"jsonrpc\": \"2.0\"`");
     }
-    let has_id = found.id.is_some();
-    if has_id && id.is_none() {
+    if found.id.range().is_some() && id.is_none() {
         return invalid("`id` must be a string or an integer");
     }
-    let Some(method) = &found.method else {
+    let Some(method) = found.method.range() else {
         return if found.answer { Ok(Message::Response) } else { invalid("`method` is missing") };
     };
     if !text[method.start..].starts_with('"') {
         return invalid("`method` must be a string");
     }
-    if found.params.as_ref().is_some_and(|span| !text[span.start..].starts_with('{')) {
+    if found.params.of(text).is_some_and(|params| !params.starts_with('{')) {
         return invalid("`params` must be an object");
     }
-    let method = string(text, method.clone());
+    let method = string(text, method);
     let (params, meta) = found.params(text, &method);
     let context = Context::new(ProtocolVersion::LATEST, Arc::new(meta)).with_id(id.as_ref());
     let request = Request { method, params, context };
@@ -249,10 +233,6 @@ fn refuse(error: ScanError) -> Error {
             Error::new(ErrorKind::InvalidRequest, format!("the key {key:?} stands twice in one object"))
         }
     }
-}
-
-fn slice(text: &ByteString, span: &Span) -> ByteString {
-    text.slice_ref(&text[span.clone()])
 }
 
 /// What a JSON string says, without a copy if it has no escapes.

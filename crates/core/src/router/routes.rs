@@ -113,9 +113,7 @@ impl Routes {
             return Err(Error::invalid_params("`name` is missing: the name of a tool, as text"));
         };
         let version = request.context.version();
-        let context =
-            request.context.with_input(request.params.input_responses, request.params.request_state);
-        let future = self.0.tools.call(name, request.params.arguments, context)?;
+        let future = self.0.tools.call(name, request.params.arguments, request.context)?;
         Ok(State::Tool { future, version, server_meta: self.0.identity.meta().clone() })
     }
 }
@@ -134,11 +132,10 @@ impl Inner {
                 version,
             )
         });
-        let page = match &request.params.cursor {
-            None => Some(0),
-            Some(cursor) if cursor.as_str() == "null" => Some(0),
-            Some(cursor) => cursor
-                .parse::<String>()
+        let asked = request.context.meta();
+        let page = match asked.written(asked.places.cursor) {
+            None | Some("null") => Some(0),
+            Some(cursor) => serde_json::from_str::<String>(cursor)
                 .ok()
                 .and_then(|text| Cursor::decode(&text))
                 .filter(|cursor| cursor.digest == self.digest)
