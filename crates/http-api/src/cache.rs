@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use http::header::{
-    CACHE_CONTROL, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+    CACHE_CONTROL, EXPIRES, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, StatusCode, Uri};
 use http_cache_semantics::{AfterResponse, BeforeRequest, CacheOptions, CachePolicy};
 use moka::sync::Cache;
 use tokio::time::Instant;
@@ -35,19 +37,21 @@ const OPTIONS: CacheOptions = CacheOptions {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     principal: Option<Arc<str>>,
-    url: Arc<str>,
+    /// Path and query: a cache is of one origin.
+    target: Arc<str>,
 }
 
 impl Key {
-    pub(crate) fn new(principal: Option<&str>, url: String) -> Self {
-        Self { principal: principal.map(Into::into), url: url.into() }
+    pub(crate) fn new(principal: Option<&str>, uri: &Uri) -> Self {
+        let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        Self { principal: principal.map(Into::into), target: target.into() }
     }
 }
 
 /// Answers to `GET`.
 #[derive(Clone)]
 pub(crate) struct HttpCache {
-    entries: Cache<Key, Arc<Entry>>,
+    entries: Cache<Key, Arc<Entry>, RandomState>,
     /// Dates are told by the clock that tests can pause.
     began: (SystemTime, Instant),
 }
@@ -61,6 +65,22 @@ pub(crate) struct Entry {
     headers: HeaderMap,
     body: Bytes,
     validated: Instant,
+}
+
+/// A `GET` as the rules of caching see it. Credentials are the API's own, the same for all.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) uri: Uri,
+    pub(crate) headers: Arc<HeaderMap>,
+}
+
+impl Asked {
+    fn parts(&self) -> Parts {
+        let mut request = http::Request::new(());
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = HeaderMap::clone(&self.headers);
+        request.into_parts().0
+    }
 }
 
 /// What the cache has.
@@ -79,7 +99,7 @@ impl HttpCache {
             .max_capacity(config.max_bytes)
             .weigher(|key: &Key, entry: &Arc<Entry>| weight(key, entry))
             .time_to_live(MOST_KEPT)
-            .build();
+            .build_with_hasher(RandomState::default());
         let began = (SystemTime::now(), Instant::now());
         (config.enabled && config.max_bytes > 0).then_some(Self { entries, began })
     }
@@ -91,16 +111,16 @@ impl HttpCache {
         method == Method::GET && body.is_empty() && !conditions.iter().any(|name| headers.contains_key(name))
     }
 
-    /// What there is for a request; `asked` takes an answer that is no older, whatever HTTP says of its freshness.
-    pub(crate) fn find(&self, key: &Key, request: &Parts, asked: Option<Duration>) -> Found {
+    /// What there is for a request; `no_older` takes an answer of that age, whatever HTTP says of its freshness.
+    pub(crate) fn find(&self, key: &Key, asked: &Asked, no_older: Option<Duration>) -> Found {
         let Some(entry) = self.entries.get(key) else { return Found::Nothing };
         let now = self.now();
         let age = Instant::now().duration_since(entry.validated);
-        match entry.policy.before_request(request, now) {
+        match entry.policy.before_request(&asked.parts(), now) {
             BeforeRequest::Fresh(head) => Found::Fresh(entry.response(head.headers, age)),
             BeforeRequest::Stale { matches: true, .. }
-                if asked.is_some_and(|asked| age <= asked)
-                    && entry.asked == without_trace(&request.headers) =>
+                if no_older.is_some_and(|most| age <= most)
+                    && entry.asked == without_trace(&asked.headers) =>
             {
                 Found::Fresh(entry.response(entry.headers.clone(), age))
             }
@@ -110,28 +130,35 @@ impl HttpCache {
         }
     }
 
-    /// Keeps an answer if that is allowed; `asked` keeps also what HTTP says nothing of.
-    pub(crate) fn keep(&self, key: Key, request: &Parts, response: &ApiResponse, asked: Option<Duration>) {
+    /// Keeps an answer if that is allowed; `for_time` keeps also what HTTP says nothing of.
+    pub(crate) fn keep(&self, key: Key, asked: &Asked, response: &ApiResponse, for_time: Option<Duration>) {
+        let is_asked_for = for_time.is_some_and(|time| !time.is_zero())
+            && response.status == StatusCode::OK
+            && !forbids(&response.headers)
+            && !forbids(&asked.headers);
+        // Most answers say nothing of caching: then there is no need to find out what they say.
+        let says_so = [CACHE_CONTROL, EXPIRES].iter().any(|name| response.headers.contains_key(name))
+            || has_validator(&response.headers);
+        if response.is_cut || !(is_asked_for || says_so) {
+            return;
+        }
         let mut head = http::Response::new(());
         *head.status_mut() = response.status;
         *head.headers_mut() = response.headers.clone();
-        let policy = CachePolicy::new_options(request, &head, self.now(), OPTIONS);
-        let is_asked_for = asked.is_some_and(|asked| !asked.is_zero())
-            && response.status == StatusCode::OK
-            && !forbids(&response.headers)
-            && !forbids(&request.headers);
+        let policy = CachePolicy::new_options(&asked.parts(), &head, self.now(), OPTIONS);
         let is_useful = policy.is_storable()
             && (!policy.is_stale(self.now()) || has_validator(&response.headers))
             && response.headers.get("vary").is_none_or(|vary| vary != "*");
-        if response.is_cut || !(is_asked_for || is_useful) {
+        if !(is_asked_for || is_useful) {
             return;
         }
         let entry = Entry {
             policy,
-            asked: without_trace(&request.headers),
+            asked: without_trace(&asked.headers),
             status: response.status,
             headers: response.headers.clone(),
-            body: response.body.clone(),
+            // It may be a part of a buffer that is larger.
+            body: Bytes::copy_from_slice(&response.body),
             validated: Instant::now(),
         };
         self.insert(key, entry);
@@ -143,13 +170,13 @@ impl HttpCache {
         &self,
         key: Key,
         entry: &Entry,
-        request: &Parts,
+        asked: &Asked,
         response: &ApiResponse,
     ) -> Option<ApiResponse> {
         let mut head = http::Response::new(());
         *head.status_mut() = response.status;
         *head.headers_mut() = response.headers.clone();
-        let after = entry.policy.after_response(request, &head, self.now());
+        let after = entry.policy.after_response(&asked.parts(), &head, self.now());
         let AfterResponse::NotModified(policy, parts) = after else {
             self.entries.invalidate(&key);
             return None;
@@ -209,7 +236,7 @@ fn weight(key: &Key, entry: &Entry) -> u32 {
     let headers: usize =
         headers.into_iter().flatten().map(|(name, value)| name.as_str().len() + value.len()).sum();
     // The policy has them too.
-    let bytes = key.url.len() + 2 * headers + entry.body.len() + OVERHEAD;
+    let bytes = key.target.len() + 2 * headers + entry.body.len() + OVERHEAD;
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 

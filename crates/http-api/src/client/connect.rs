@@ -165,10 +165,11 @@ impl Service<Uri> for Route {
     }
 }
 
-/// Opens connections, with TLS where the scheme says so, within a time for all of it.
+/// Opens connections, with TLS where the scheme says so, within a time for all of it. The client clones it for each request,
+/// most of which need no connection.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    pub(crate) https: HttpsConnector<Route>,
+    pub(crate) https: Arc<HttpsConnector<Route>>,
     pub(crate) within: Duration,
 }
 
@@ -179,13 +180,14 @@ impl Service<Uri> for Connector {
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Connected, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.https.poll_ready(cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // As the route is that it goes to.
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let within = self.within;
-        let connecting = self.https.call(uri);
+        let connecting = HttpsConnector::clone(&self.https).call(uri);
         Box::pin(async move {
             match tokio::time::timeout(within, connecting).await {
                 Ok(connected) => connected,

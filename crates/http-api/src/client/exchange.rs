@@ -1,7 +1,7 @@
 //! One request and its answer: credentials, limit, redirects, body.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -24,11 +24,13 @@ use crate::error::ApiError;
 use crate::request::{ApiResponse, CacheStatus};
 
 /// A request with all that it needs but credentials.
+///
+/// Retries clone it and the cache looks at it, so a clone is refcounts.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Arc<HeaderMap>,
     pub(crate) body: Bytes,
     /// Where it must stay; the API's own base URL if `None`.
     pub(crate) elsewhere: Option<Arc<BaseUrl>>,
@@ -122,7 +124,8 @@ impl Service<Exchange> for Exchanger {
         Box::pin(async move {
             let changes = !exchange.may_repeat();
             let within = exchange.within;
-            let answer = timeout_at(exchange.deadline, parts.run(exchange)).await;
+            let deadline = exchange.deadline;
+            let answer = timeout_at(deadline, pin!(parts.run(exchange))).await;
             let answer = answer.unwrap_or(Err(ApiError::Timeout { within }));
             judge(answer.map_err(|error| error.into_error(changes))?)
         })
@@ -190,7 +193,7 @@ impl Parts {
         let mut request = Request::new(exchange.body.clone().into());
         *request.method_mut() = exchange.method.clone();
         *request.uri_mut() = exchange.uri.clone();
-        *request.headers_mut() = exchange.headers.clone();
+        *request.headers_mut() = HeaderMap::clone(&exchange.headers);
         let mut sent = None;
         if exchange.elsewhere.is_none() {
             match &self.credentials {
@@ -203,7 +206,8 @@ impl Parts {
                     *request.uri_mut() = uri;
                 }
                 Credentials::OAuth(oauth) => {
-                    let token = oauth.token(&self.client).await?;
+                    // Boxed, since its future is many times as large as all of the others.
+                    let token = Box::pin(oauth.token(&self.client)).await?;
                     request.headers_mut().insert(AUTHORIZATION, token.header.clone());
                     sent = Some(token);
                 }
@@ -237,8 +241,9 @@ impl Parts {
         if !keeps_method {
             exchange.method = method;
             exchange.body = Bytes::new();
+            let headers = Arc::make_mut(&mut exchange.headers);
             for name in [CONTENT_TYPE, CONTENT_LENGTH] {
-                exchange.headers.remove(name);
+                headers.remove(name);
             }
         }
         Ok(())

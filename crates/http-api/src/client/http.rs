@@ -1,14 +1,15 @@
 //! One HTTP client per API: connections, pooling, versions, decompression.
 
 use std::error::Error as StdError;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
@@ -35,7 +36,7 @@ pub(crate) type Body = DecompressionBody<Incoming>;
 /// Sends requests. A clone is a handle to the same connections.
 #[derive(Clone)]
 pub(crate) struct HttpClient {
-    client: Decompression<Client<Connector, Full<Bytes>>>,
+    client: Client<Connector, Full<Bytes>>,
 }
 
 impl HttpClient {
@@ -74,7 +75,7 @@ impl HttpClient {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(route);
-        let connector = Connector { https, within: config.connect_timeout };
+        let connector = Connector { https: Arc::new(https), within: config.connect_timeout };
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -83,14 +84,13 @@ impl HttpClient {
             .http1_max_buf_size(MOST_HEADER_BYTES)
             .http2_max_header_list_size(MOST_HEADER_BYTES as u32)
             .build(connector);
-        Ok(Self { client: Decompression::new(client) })
+        Ok(Self { client })
     }
 
     /// Sends a request and waits for the head of the answer.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Body>, ApiError> {
         // A client is always ready: it opens a connection when it is called.
-        let mut client = self.client.clone();
-        client.call(request).await.map_err(|error| {
+        Decompression::new(&self.client).call(request).await.map_err(|error| {
             tracing::debug!(error = &error as &dyn StdError, "no answer of an API");
             reason(&error)
         })
@@ -99,27 +99,34 @@ impl HttpClient {
 
 /// Reads a body up to a bound; says whether there was more.
 pub(crate) async fn read_body(body: Body, most: usize) -> Result<(Bytes, bool), ApiError> {
-    let mut body = std::pin::pin!(body);
-    let mut read = BytesMut::new();
+    let mut body = pin!(body);
+    let Some(first) = next_data(body.as_mut()).await? else { return Ok((Bytes::new(), false)) };
+    if body.is_end_stream() && first.len() <= most {
+        // Most answers arrive in one piece, which nobody needs to copy.
+        return Ok((first, false));
+    }
+    let mut read = Vec::from(&first[..first.len().min(most)]);
+    let mut is_cut = first.len() > most;
+    while !is_cut && let Some(data) = next_data(body.as_mut()).await? {
+        let room = most - read.len();
+        is_cut = data.len() > room;
+        read.extend_from_slice(&data[..data.len().min(room)]);
+    }
+    Ok((read.into(), is_cut))
+}
+
+async fn next_data(mut body: Pin<&mut Body>) -> Result<Option<Bytes>, ApiError> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             tracing::debug!(%error, "an API's answer broke off");
             if error.is::<hyper::Error>() { ApiError::Cut } else { broken_body(&*error) }
         })?;
-        let Ok(data) = frame.into_data() else { continue };
-        let room = most - read.len();
-        if data.len() > room {
-            read.extend_from_slice(&data[..room]);
-            return Ok((exact(read), true));
+        // Trailers are nobody's business here.
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
         }
-        read.extend_from_slice(&data);
     }
-    Ok((exact(read), false))
-}
-
-/// Without the room that a growing buffer leaves: answers may be kept.
-fn exact(read: BytesMut) -> Bytes {
-    Vec::from(read).into_boxed_slice().into()
+    Ok(None)
 }
 
 /// What broke a body that is decompressed: the connection, or the compression itself.

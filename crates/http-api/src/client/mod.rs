@@ -11,6 +11,7 @@ mod redact;
 mod tls;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub use connect::{Resolve, Resolving};
 pub(crate) use http::{HttpClient, read_body};
 pub(crate) use redact::Redactor;
 
-use crate::cache::{Found, HttpCache, Key};
+use crate::cache::{Asked, Found, HttpCache, Key};
 use crate::config::ApiConfig;
 use crate::egress::{BaseUrl, Refusal, check_headers};
 use crate::error::ApiError;
@@ -124,7 +125,7 @@ impl Api {
             answer
         };
         let late = |_| Err(ApiError::Timeout { within }.into_error(changes));
-        timeout_at(deadline, working).await.unwrap_or_else(late)
+        timeout_at(deadline, pin!(working)).await.unwrap_or_else(late)
     }
 
     /// What calls name it by.
@@ -197,7 +198,7 @@ impl Api {
         }
         let within = inner.config.timeout;
         let deadline = Instant::now() + within;
-        let elsewhere = options.elsewhere.clone();
+        let (headers, elsewhere) = (Arc::new(headers), options.elsewhere.clone());
         Ok(Exchange { method: request.method, uri, headers, body, elsewhere, deadline, within })
     }
 
@@ -211,7 +212,7 @@ impl Api {
         let Some(cache) = self.0.cache.as_ref().filter(|_| exchange.elsewhere.is_none()) else {
             return self.ask(exchange).await.map(|answer| answer.response);
         };
-        let key = Key::new(context.principal().map(Principal::id), exchange.uri.to_string());
+        let key = Key::new(context.principal().map(Principal::id), &exchange.uri);
         if !HttpCache::is_for(&exchange.method, &exchange.headers, &exchange.body) {
             let is_safe = exchange.method.is_safe();
             let answer = self.ask(exchange).await;
@@ -222,23 +223,23 @@ impl Api {
             }
             return answer.map(|answer| answer.response);
         }
-        let request = request_parts(&exchange);
-        if let Found::Stale(entry, headers) = match cache.find(&key, &request, options.cache_for) {
+        let asked = Asked { uri: exchange.uri.clone(), headers: Arc::clone(&exchange.headers) };
+        if let Found::Stale(entry, headers) = match cache.find(&key, &asked, options.cache_for) {
             Found::Fresh(response) => return Ok(response),
             found => found,
         } {
-            let plain = std::mem::replace(&mut exchange.headers, headers);
+            exchange.headers = Arc::new(headers);
             let answer = self.ask(exchange.clone()).await?;
             if answer.response.status != StatusCode::NOT_MODIFIED {
-                return Ok(keep(cache, key, &request, answer, options));
+                return Ok(keep(cache, key, &asked, answer, options));
             }
-            if let Some(response) = cache.revalidate(key.clone(), &entry, &request, &answer.response) {
+            if let Some(response) = cache.revalidate(key.clone(), &entry, &asked, &answer.response) {
                 return Ok(response);
             }
-            exchange.headers = plain;
+            exchange.headers = Arc::clone(&asked.headers);
         }
         let answer = self.ask(exchange).await?;
-        Ok(keep(cache, key, &request, answer, options))
+        Ok(keep(cache, key, &asked, answer, options))
     }
 
     /// Asks the API, through retry and breaker.
@@ -271,27 +272,12 @@ impl Api {
 /// By how much the whole may take longer than an exchange: the breaker must hear of one that takes too long.
 const GRACE: Duration = Duration::from_millis(20);
 
-fn keep(
-    cache: &HttpCache,
-    key: Key,
-    request: &::http::request::Parts,
-    answer: Answer,
-    options: &CallOptions,
-) -> ApiResponse {
+fn keep(cache: &HttpCache, key: Key, asked: &Asked, answer: Answer, options: &CallOptions) -> ApiResponse {
     // What another URL answered is not this one's, unless the caller wants what there is.
     if !answer.was_redirected || options.cache_for.is_some() {
-        cache.keep(key, request, &answer.response, options.cache_for);
+        cache.keep(key, asked, &answer.response, options.cache_for);
     }
     answer.response
-}
-
-/// A request as the rules of caching see it. Credentials are the API's own, the same for all.
-fn request_parts(exchange: &Exchange) -> ::http::request::Parts {
-    let mut request = ::http::Request::new(());
-    *request.method_mut() = exchange.method.clone();
-    *request.uri_mut() = exchange.uri.clone();
-    *request.headers_mut() = exchange.headers.clone();
-    request.into_parts().0
 }
 
 /// Hands the caller's trace on (W3C Trace Context, sections 3.2 and 3.3), if it is well-formed.

@@ -1,10 +1,10 @@
 //! Takes secrets out of what an API says, as some say back what they are told.
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
-use memchr::memmem;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::encode::encode;
@@ -21,7 +21,9 @@ const LEAST_OF_CUT: usize = 4;
 /// Secrets, in the spellings in which they may come back.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
-    needles: Vec<Vec<u8>>,
+    needles: Vec<String>,
+    /// Looks for all of them at once; the longest counts where one holds another. `None` as long as there are none.
+    finder: Option<AhoCorasick>,
 }
 
 impl Redactor {
@@ -44,34 +46,28 @@ impl Redactor {
             URL_SAFE_NO_PAD.encode(secret),
         ];
         for spelling in spellings {
-            let spelling = spelling.into_bytes();
             if !self.needles.contains(&spelling) {
                 self.needles.push(spelling);
             }
         }
-        // A longer one may hold a shorter one.
-        self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+        let mut finder = AhoCorasick::builder();
+        let finder = finder.match_kind(MatchKind::LeftmostLongest).build(&self.needles);
+        self.finder = Some(finder.expect("a configuration has not as many secrets as that"));
     }
 
-    pub(crate) fn redact(&self, body: Bytes, is_cut: bool) -> Bytes {
-        let mut body = body;
-        for needle in &self.needles {
-            let finder = memmem::Finder::new(needle);
-            if finder.find(&body).is_none() {
-                continue;
-            }
+    pub(crate) fn redact(&self, mut body: Bytes, is_cut: bool) -> Bytes {
+        let Some(finder) = &self.finder else { return body };
+        if finder.is_match(&body) {
             let mut clean = Vec::with_capacity(body.len());
-            let mut rest = &body[..];
-            while let Some(at) = finder.find(rest) {
-                clean.extend_from_slice(&rest[..at]);
+            finder.replace_all_with_bytes(&body, &mut clean, |_, _, clean| {
                 clean.extend_from_slice(REDACTED);
-                rest = &rest[at + needle.len()..];
-            }
-            clean.extend_from_slice(rest);
+                true
+            });
             body = clean.into();
         }
         if is_cut {
-            let begun = |needle: &Vec<u8>| {
+            let begun = |needle: &String| {
+                let needle = needle.as_bytes();
                 (LEAST_OF_CUT..needle.len()).rev().find(|length| body.ends_with(&needle[..*length]))
             };
             if let Some(begun) = self.needles.iter().filter_map(begun).max() {
@@ -82,9 +78,9 @@ impl Redactor {
     }
 
     pub(crate) fn redact_headers(&self, headers: &mut HeaderMap) {
+        let Some(finder) = &self.finder else { return };
         for value in headers.values_mut() {
-            let is_found = self.needles.iter().any(|needle| memmem::find(value.as_bytes(), needle).is_some());
-            if is_found {
+            if finder.is_match(value.as_bytes()) {
                 let clean = self.redact(Bytes::copy_from_slice(value.as_bytes()), false);
                 *value = HeaderValue::from_maybe_shared(clean)
                     .unwrap_or_else(|_| HeaderValue::from_static("[redacted]"));

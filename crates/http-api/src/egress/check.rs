@@ -1,5 +1,7 @@
 //! What path and query must not hold.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode;
 
 use super::refusal::Refusal;
@@ -26,6 +28,9 @@ pub(super) fn check_path(path: &str) -> Result<(), Refusal> {
     let mut meaning = path.as_bytes().to_vec();
     for _ in 0..=DECODINGS {
         check_meaning(&meaning)?;
+        if !meaning.contains(&b'%') {
+            return Ok(());
+        }
         let decoded: Vec<u8> = percent_decode(&meaning).collect();
         if decoded == meaning {
             return Ok(());
@@ -69,15 +74,23 @@ pub(super) fn check_percent(text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What a path means once it is decoded, also to a server that folds characters that look alike.
-fn check_meaning(path: &[u8]) -> Result<(), Refusal> {
-    let text = std::str::from_utf8(path).map_err(|_| Refusal::NotUtf8)?;
+/// In text that has been decoded.
+fn check_controls(text: &str) -> Result<(), Refusal> {
+    match text.chars().find(|&character| character.is_control() || character == '\\') {
+        Some('\r' | '\n') => Err(Refusal::LineBreak),
+        Some('\\') => Err(Refusal::Backslash),
+        Some(_) => Err(Refusal::ControlCharacter),
+        None => Ok(()),
+    }
+}
+
+/// The same with each character as the one that it looks like.
+fn fold(text: &str) -> Result<String, Refusal> {
+    check_controls(text)?;
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            '\r' | '\n' => return Err(Refusal::LineBreak),
-            character if character.is_control() => return Err(Refusal::ControlCharacter),
-            '\\' | '\u{ff3c}' | '\u{fe68}' | '\u{29f5}' => return Err(Refusal::Backslash),
+            '\u{ff3c}' | '\u{fe68}' | '\u{29f5}' => return Err(Refusal::Backslash),
             '\u{ff0e}' | '\u{2024}' | '\u{fe52}' | '\u{3002}' | '\u{ff61}' => plain.push('.'),
             '\u{2025}' => plain.push_str(".."),
             '\u{ff0f}' | '\u{2215}' | '\u{2044}' | '\u{29f8}' => plain.push('/'),
@@ -85,6 +98,18 @@ fn check_meaning(path: &[u8]) -> Result<(), Refusal> {
             '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' => {}
             other => plain.push(other),
         }
+    }
+    Ok(plain)
+}
+
+/// What a path means once it is decoded, also to a server that folds characters that look alike.
+fn check_meaning(path: &[u8]) -> Result<(), Refusal> {
+    let text = std::str::from_utf8(path).map_err(|_| Refusal::NotUtf8)?;
+    let mut plain = Cow::Borrowed(text);
+    if text.is_ascii() {
+        check_controls(text)?;
+    } else {
+        plain = Cow::Owned(fold(text)?);
     }
     if plain.starts_with("//") {
         return Err(Refusal::NetworkPath);
