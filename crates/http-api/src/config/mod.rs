@@ -101,7 +101,7 @@ pub struct ApiConfig {
     /// Time for opening a connection: name lookup, TCP and TLS; `connect_timeout_ms` in files. Default: 10 s.
     #[serde(rename = "connect_timeout_ms", deserialize_with = "millis")]
     pub connect_timeout: Duration,
-    /// How long an idle connection is kept; `idle_timeout_ms` in files. Default: 60 s.
+    /// How long an idle connection is kept; `idle_timeout_ms` in files. Default: 20 s.
     #[serde(rename = "idle_timeout_ms", deserialize_with = "millis")]
     pub idle_timeout: Duration,
     /// Calls under way at once; others wait within their time. Default: 64.
@@ -159,7 +159,7 @@ impl Default for ApiConfig {
             webhook_hosts: Vec::new(),
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(20),
             max_concurrent: 64,
             rate_limit: None,
             retry: RetryConfig::default(),
