@@ -38,6 +38,7 @@ mod request;
 mod router;
 mod server;
 mod tool;
+mod uri;
 
 pub use answer::{AnswerKind, Failure};
 pub use context::Context;
@@ -51,6 +52,7 @@ pub use principal::{Carrier, ClientAddr, Principal};
 pub use request::{Reply, Request};
 pub use router::{RouteFuture, Router, Routes};
 pub use server::{Serve, Server, ServerFuture};
+pub use uri::{UriTemplate, UriTemplateError, UriValue, UriValues};
 pub use tool::{
     FnTool, Json, Layered, RegistrationError, Schema, Tool, ToolCall, ToolExt, ToolFn, ToolOutput,
     ToolResult, ToolService, ToolSet, tool_fn,
