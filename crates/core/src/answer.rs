@@ -4,7 +4,9 @@ use std::any::Any;
 use std::time::Duration;
 
 use crate::error::{BoxError, Error, ErrorKind};
+use crate::prompt::PromptResult;
 use crate::request::Reply;
+use crate::resource::ResourceResult;
 use crate::tool::ToolResult;
 
 /// What an answer says of the work.
@@ -29,6 +31,12 @@ impl AnswerKind {
         // The types are known at compile time: nothing of this is left at run time.
         let answer: &dyn Any = answer;
         if let Some(result) = answer.downcast_ref::<ToolResult>() {
+            return result.kind();
+        }
+        if let Some(result) = answer.downcast_ref::<ResourceResult>() {
+            return result.kind();
+        }
+        if let Some(result) = answer.downcast_ref::<PromptResult>() {
             return result.kind();
         }
         answer.downcast_ref::<Reply>().map_or(Self::Complete, Reply::kind)

@@ -10,6 +10,9 @@ use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+/// More characters than these of a URI that does not exist are not sent back.
+const MAX_URI: usize = 2048;
+
 /// A boxed error, as tower's own layers return it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -62,6 +65,8 @@ pub enum ErrorKind {
     MethodNotFound,
     /// The parameters are wrong, or they name something that does not exist.
     InvalidParams,
+    /// There is no such resource.
+    ResourceNotFound,
     /// A required `_meta` field is missing or malformed.
     InvalidMeta,
     /// The HTTP headers do not match the body.
@@ -95,14 +100,14 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The JSON-RPC error code.
+    /// The JSON-RPC error code, as revision 2026-07-28 has it.
     pub const fn code(self) -> i32 {
         use jsonrpsee_types::error as rpc;
         match self {
             Self::Parse => rpc::PARSE_ERROR_CODE,
             Self::InvalidRequest => rpc::INVALID_REQUEST_CODE,
             Self::MethodNotFound => rpc::METHOD_NOT_FOUND_CODE,
-            Self::InvalidParams | Self::InvalidMeta => rpc::INVALID_PARAMS_CODE,
+            Self::InvalidParams | Self::InvalidMeta | Self::ResourceNotFound => rpc::INVALID_PARAMS_CODE,
             Self::HeaderMismatch => -32020,
             Self::MissingCapability => -32021,
             Self::UnsupportedVersion => -32022,
@@ -127,7 +132,7 @@ impl ErrorKind {
             | Self::MissingCapability
             | Self::UnsupportedVersion => 400,
             Self::MethodNotFound => 404,
-            Self::InvalidParams => 200,
+            Self::InvalidParams | Self::ResourceNotFound => 200,
             Self::Internal => 500,
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
@@ -146,6 +151,7 @@ impl ErrorKind {
             Self::InvalidRequest => "invalid_request",
             Self::MethodNotFound => "method_not_found",
             Self::InvalidParams => "invalid_params",
+            Self::ResourceNotFound => "resource_not_found",
             Self::InvalidMeta => "invalid_meta",
             Self::HeaderMismatch => "header_mismatch",
             Self::MissingCapability => "missing_capability",
@@ -192,6 +198,20 @@ impl Error {
     /// Wrong parameters: say which one, what is wrong with it, and what is allowed.
     pub fn invalid_params(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::InvalidParams, message)
+    }
+
+    /// There is no resource at that URI. The client reads the URI again, of a very long one the beginning.
+    pub fn resource_not_found(uri: &str) -> Self {
+        Self::no_resource(uri, "resource not found")
+    }
+
+    pub(crate) fn no_resource(uri: &str, message: impl Into<Cow<'static, str>>) -> Self {
+        #[derive(Serialize)]
+        struct Data<'a> {
+            uri: &'a str,
+        }
+        let end = uri.char_indices().nth(MAX_URI).map_or(uri.len(), |(end, _)| end);
+        Self::new(ErrorKind::ResourceNotFound, message).with_data(&Data { uri: &uri[..end] })
     }
 
     /// The client did not declare a capability that the request needs.

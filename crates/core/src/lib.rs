@@ -23,40 +23,58 @@
 //! [tower]: https://docs.rs/tower
 
 mod answer;
+mod arguments;
 pub mod codec;
+mod completion;
 mod context;
 mod error;
 mod extensions;
+mod freshness;
 pub mod health;
 mod json;
+mod layered;
 mod meta;
 mod notifier;
 mod operation;
 mod principal;
+mod prompt;
 pub mod protocol;
+mod registration;
 mod request;
+mod resource;
 mod router;
 mod server;
 mod tool;
 mod uri;
 
 pub use answer::{AnswerKind, Failure};
+pub use completion::{CompletionCall, CompletionOutput};
 pub use context::Context;
 pub use error::{BoxError, Error, ErrorKind, Quota};
 pub use extensions::Extensions;
 pub use json::RawJson;
+pub use layered::Layered;
 pub use meta::{ClientInfo, RequestMeta};
 pub use notifier::Notifier;
 pub use operation::Operation;
 pub use principal::{Carrier, ClientAddr, Principal};
+pub use prompt::{
+    FnPrompt, Prompt, PromptCall, PromptExt, PromptFn, PromptOutput, PromptResult, PromptService, PromptSet,
+    prompt_fn,
+};
+pub use registration::RegistrationError;
 pub use request::{Reply, Request};
+pub use resource::{
+    FixedResource, FnResource, Resource, ResourceExt, ResourceFn, ResourceOutput, ResourceRead,
+    ResourceResult, ResourceService, ResourceSet, resource_fn,
+};
 pub use router::{RouteFuture, Router, Routes};
 pub use server::{Serve, Server, ServerFuture};
-pub use uri::{UriTemplate, UriTemplateError, UriValue, UriValues};
 pub use tool::{
-    FnTool, Json, Layered, RegistrationError, Schema, Tool, ToolCall, ToolExt, ToolFn, ToolOutput,
-    ToolResult, ToolService, ToolSet, tool_fn,
+    FnTool, Json, Schema, Tool, ToolCall, ToolExt, ToolFn, ToolOutput, ToolResult, ToolService, ToolSet,
+    tool_fn,
 };
+pub use uri::{UriTemplate, UriTemplateError, UriValue, UriValues};
 
 /// What tool authors need of the crates that appear in this crate's API.
 pub use {async_trait::async_trait, schemars, serde_json};

@@ -2,24 +2,22 @@
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use bytestring::ByteString;
 use jsonrpsee_types::ErrorObject;
 use serde::Serialize;
-use serde::ser::SerializeMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::Cursor;
+use super::result::write_tool_result;
 use crate::answer::AnswerKind;
 use crate::error::{Error, ErrorKind};
-use crate::protocol::{CacheScope, Content, Implementation, ProtocolVersion, RequestId, ToolDefinition};
+use crate::freshness::Freshness;
+use crate::protocol::{ProtocolVersion, RequestId};
 use crate::request::Reply;
-use crate::tool::{InputRequired, ToolResult};
+use crate::tool::ToolResult;
 
 /// Writes the answer to a request.
 ///
@@ -30,7 +28,7 @@ pub fn encode(id: Option<&RequestId>, answer: &Result<Reply, Error>, version: Pr
         Ok(reply) => with_result(id, &reply.bytes),
         Err(error) => match error.server_meta() {
             Some(server_meta) => with_result(id, &tool_error(error, server_meta, version)),
-            None => with_error(id, error),
+            None => with_error(id, error, version),
         },
     }
 }
@@ -42,7 +40,7 @@ fn with_result(id: Option<&RequestId>, result: &[u8]) -> Bytes {
     parts.concat().into()
 }
 
-fn with_error(id: Option<&RequestId>, error: &Error) -> Bytes {
+fn with_error(id: Option<&RequestId>, error: &Error, version: ProtocolVersion) -> Bytes {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Data<'a> {
@@ -60,7 +58,7 @@ fn with_error(id: Option<&RequestId>, error: &Error) -> Bytes {
     } else {
         error.data().map(Cow::Borrowed)
     };
-    let object = ErrorObject::borrowed(kind.code(), "", None);
+    let object = ErrorObject::borrowed(code(kind, version), "", None);
     let object = match data {
         Some(data) => ErrorObject::owned(object.code(), client_message(error), Some(data)),
         None => ErrorObject::owned(object.code(), client_message(error), None::<()>),
@@ -77,6 +75,11 @@ fn with_error(id: Option<&RequestId>, error: &Error) -> Bytes {
     write(&mut out, &object);
     out.push(b'}');
     out.into()
+}
+
+/// A resource that is not there had a code of its own until 2026-07-28 (server/resources, "Error Handling").
+fn code(kind: ErrorKind, version: ProtocolVersion) -> i32 {
+    if kind == ErrorKind::ResourceNotFound && !version.is_modern() { -32002 } else { kind.code() }
 }
 
 /// What the client reads of a failure. A defect shows an id only; the logs have the rest under the same id.
@@ -125,71 +128,31 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
-pub(crate) fn encode_tool_result(result: &ToolResult, server_meta: &str, version: ProtocolVersion) -> Reply {
-    if let Some(input) = result.input() {
-        return encode_input_required(input, result, server_meta, version);
-    }
-    let size = result.structured().map_or(0, |json| json.as_str().len() * 2);
-    let mut out = Vec::with_capacity(256 + size);
-    write_tool_result(&mut out, result, server_meta, version);
-    Reply::of(result.kind(), out)
-}
-
-/// basic/patterns/mrtr: what the client must give before the work goes on.
-fn encode_input_required(
-    input: &InputRequired,
-    result: &ToolResult,
-    server_meta: &str,
-    version: ProtocolVersion,
-) -> Reply {
+/// The beginning of a result.
+pub(super) fn begin(version: ProtocolVersion) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
-    if !version.is_modern() {
-        let text = "This tool needs input from the user, which this client's protocol revision cannot give.";
-        write_tool_result(&mut out, &ToolResult::error(text), server_meta, version);
-        return Reply::of(AnswerKind::ToolError, out);
-    }
-    out.extend_from_slice(br#"{"resultType":"input_required","inputRequests":"#);
-    out.extend_from_slice(input.requests.as_str().as_bytes());
-    if let Some(state) = &input.state {
-        out.extend_from_slice(br#","requestState":"#);
-        write(&mut out, &**state);
-    }
-    write_meta(&mut out, result.meta(), server_meta, version);
-    out.push(b'}');
-    Reply::of(AnswerKind::InputRequired, out)
+    begin_in(&mut out, version);
+    out
 }
 
-fn write_tool_result(out: &mut Vec<u8>, result: &ToolResult, server_meta: &str, version: ProtocolVersion) {
+pub(super) fn begin_in(out: &mut Vec<u8>, version: ProtocolVersion) {
     out.push(b'{');
     if version.is_modern() {
         out.extend_from_slice(br#""resultType":"complete","#);
     }
-    out.extend_from_slice(br#""content":["#);
-    for (n, content) in result.content().iter().enumerate() {
-        if n > 0 {
-            out.push(b',');
-        }
-        write_content(out, content, version);
-    }
-    out.push(b']');
-    if let Some(json) = result.structured().filter(|json| takes_structured(json.as_str(), version)) {
-        out.extend_from_slice(br#","structuredContent":"#);
-        out.extend_from_slice(json.as_str().as_bytes());
-    }
-    if result.is_error() {
-        out.extend_from_slice(br#","isError":true"#);
-    }
-    write_meta(out, result.meta(), server_meta, version);
-    out.push(b'}');
 }
 
-/// Structured results came with 2025-06-18, and until 2026-07-28 had to be objects.
-fn takes_structured(json: &str, version: ProtocolVersion) -> bool {
-    version.is_modern() || (version >= ProtocolVersion::V2025_06_18 && json.starts_with('{'))
+/// How long a result may be kept, which only modern clients are told.
+pub(super) fn write_freshness(out: &mut Vec<u8>, freshness: Freshness, version: ProtocolVersion) {
+    if version.is_modern() {
+        let Freshness { ttl, scope } = freshness;
+        let hints = format!(r#","ttlMs":{},"cacheScope":"{}""#, millis(ttl), scope.as_str());
+        out.extend_from_slice(hints.as_bytes());
+    }
 }
 
 /// `,"_meta":{..}`, if there is anything in it: modern results say which server they are from.
-fn write_meta(
+pub(super) fn write_meta(
     out: &mut Vec<u8>,
     own: Option<&Map<String, Value>>,
     server_meta: &str,
@@ -213,192 +176,6 @@ fn write_meta(
     out.push(b'}');
 }
 
-fn write_content(out: &mut Vec<u8>, content: &Content, version: ProtocolVersion) {
-    match content {
-        Content::Text(text) if text.annotations.is_none() && text.meta.is_none() => {
-            out.extend_from_slice(br#"{"type":"text","text":"#);
-            write(out, &*text.text);
-            out.push(b'}');
-        }
-        Content::Audio(audio) if version < ProtocolVersion::V2025_03_26 => {
-            let note =
-                format!("[{} audio, which this client's protocol revision cannot carry]", audio.mime_type);
-            write(out, &Content::text(note));
-        }
-        Content::ResourceLink(link) if version < ProtocolVersion::V2025_06_18 => {
-            write(out, &Content::text(format!("{}: {}", link.name, link.uri)));
-        }
-        other => write(out, other),
-    }
-}
-
-/// What a server says of itself, written once.
-#[derive(Debug)]
-pub(crate) struct Identity {
-    info: Implementation,
-    instructions: Option<String>,
-    /// The member that modern results carry in `_meta`.
-    meta: ByteString,
-}
-
-impl Identity {
-    pub(crate) fn new(info: Implementation, instructions: Option<String>) -> Self {
-        let json = serde_json::to_string(&info).expect("strings and lists of strings have a JSON form");
-        let meta = format!(r#""io.modelcontextprotocol/serverInfo":{json}"#).into();
-        Self { info, instructions, meta }
-    }
-
-    pub(crate) fn info(&self) -> &Implementation {
-        &self.info
-    }
-
-    pub(crate) fn meta(&self) -> &ByteString {
-        &self.meta
-    }
-
-    /// As the older revision knows it.
-    fn info_for(&self, version: ProtocolVersion) -> Implementation {
-        let mut info = Implementation::new(&self.info.name, &self.info.version);
-        if version >= ProtocolVersion::V2025_06_18 {
-            info.title.clone_from(&self.info.title);
-        }
-        if version >= ProtocolVersion::V2025_11_25 {
-            info = self.info.clone();
-        }
-        info
-    }
-}
-
-/// How long, and by whom, an answer may be kept.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ListHints {
-    pub(crate) ttl: Duration,
-    pub(crate) scope: CacheScope,
-}
-
-impl ListHints {
-    fn write(self, out: &mut Vec<u8>) {
-        let hints = format!(r#","ttlMs":{},"cacheScope":"{}""#, millis(self.ttl), self.scope.as_str());
-        out.extend_from_slice(hints.as_bytes());
-    }
-}
-
-/// The answer to `server/discover`.
-pub(crate) fn discovery(identity: &Identity, capabilities: &impl Serialize, hints: ListHints) -> Reply {
-    let mut out = br#"{"resultType":"complete","supportedVersions":"#.to_vec();
-    write(&mut out, &ProtocolVersion::ALL.map(ProtocolVersion::as_str));
-    out.extend_from_slice(br#","capabilities":"#);
-    write(&mut out, capabilities);
-    if let Some(instructions) = &identity.instructions {
-        out.extend_from_slice(br#","instructions":"#);
-        write(&mut out, instructions);
-    }
-    hints.write(&mut out);
-    write_meta(&mut out, None, &identity.meta, ProtocolVersion::LATEST);
-    out.push(b'}');
-    Reply::of(AnswerKind::Complete, out)
-}
-
-/// The answer to `initialize`, in an older revision.
-pub(crate) fn initialization(
-    identity: &Identity,
-    capabilities: &impl Serialize,
-    version: ProtocolVersion,
-) -> Reply {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct InitializeResult<'a, C> {
-        protocol_version: &'static str,
-        capabilities: &'a C,
-        server_info: Implementation,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        instructions: Option<&'a str>,
-    }
-    let mut out = Vec::new();
-    let result = InitializeResult {
-        protocol_version: version.as_str(),
-        capabilities,
-        server_info: identity.info_for(version),
-        instructions: identity.instructions.as_deref(),
-    };
-    write(&mut out, &result);
-    Reply::of(AnswerKind::Complete, out)
-}
-
-/// The pages of `tools/list`. There is always one, if only an empty one.
-pub(crate) fn tool_pages<'a>(
-    tools: impl Iterator<Item = &'a ToolDefinition>,
-    page_size: Option<NonZeroUsize>,
-    digest: u64,
-    hints: ListHints,
-    server_meta: &str,
-    version: ProtocolVersion,
-) -> Vec<Reply> {
-    let tools: Vec<&ToolDefinition> = tools.collect();
-    let size = page_size.map_or(tools.len().max(1), NonZeroUsize::get);
-    let pages = tools.len().div_ceil(size).max(1);
-    let page = |number: usize| {
-        let mut out = vec![b'{'];
-        if version.is_modern() {
-            out.extend_from_slice(br#""resultType":"complete","#);
-        }
-        out.extend_from_slice(br#""tools":["#);
-        for (n, tool) in tools.iter().skip(number * size).take(size).enumerate() {
-            if n > 0 {
-                out.push(b',');
-            }
-            write(&mut out, &Versioned(tool, version));
-        }
-        out.push(b']');
-        if number + 1 < pages {
-            let next = u32::try_from(number + 1).expect("a list has fewer pages than 2^32");
-            out.extend_from_slice(br#","nextCursor":"#);
-            write(&mut out, &Cursor { digest, page: next }.encode());
-        }
-        if version.is_modern() {
-            hints.write(&mut out);
-        }
-        write_meta(&mut out, None, server_meta, version);
-        out.push(b'}');
-        Reply::of(AnswerKind::Complete, out)
-    };
-    (0..pages).map(page).collect()
-}
-
-/// A tool's definition as a revision knows it.
-struct Versioned<'a>(&'a ToolDefinition, ProtocolVersion);
-
-impl Serialize for Versioned<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use ProtocolVersion::{V2025_03_26, V2025_06_18, V2025_11_25};
-        let Self(tool, version) = *self;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", &*tool.name)?;
-        if let Some(title) = tool.title.as_ref().filter(|_| version >= V2025_06_18) {
-            map.serialize_entry("title", title)?;
-        }
-        map.serialize_entry("description", &tool.description)?;
-        map.serialize_entry("inputSchema", &tool.input_schema)?;
-        let speaks = |schema: &&Value| {
-            version.is_modern()
-                || (version >= V2025_06_18 && schema.get("type") == Some(&Value::from("object")))
-        };
-        if let Some(schema) = tool.output_schema.as_ref().filter(speaks) {
-            map.serialize_entry("outputSchema", schema)?;
-        }
-        if version >= V2025_03_26 && !tool.annotations.is_empty() {
-            map.serialize_entry("annotations", &tool.annotations)?;
-        }
-        if version >= V2025_11_25 && !tool.icons.is_empty() {
-            map.serialize_entry("icons", &tool.icons)?;
-        }
-        if let Some(meta) = tool.meta.as_ref().filter(|_| version >= V2025_06_18) {
-            map.serialize_entry("_meta", meta)?;
-        }
-        map.end()
-    }
-}
-
 /// The answer of a method that is not the protocol's own.
 pub(crate) fn encode_custom_result(
     result: &impl Serialize,
@@ -417,6 +194,6 @@ pub(crate) fn encode_custom_result(
 }
 
 /// Writes JSON. It cannot fail: memory does not, and the types that come here have a JSON form.
-fn write<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+pub(super) fn write<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     serde_json::to_writer(out, value).expect("protocol types have a JSON form");
 }

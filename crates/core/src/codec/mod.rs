@@ -4,16 +4,22 @@ mod cursor;
 mod decode;
 mod encode;
 mod header;
+mod identity;
+mod list;
 mod negotiate;
+mod result;
 mod scan;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use decode::decode_params;
 pub use decode::{DecodeError, Message, decode};
 pub use encode::encode;
-pub(crate) use encode::{
-    Identity, ListHints, discovery, encode_custom_result, encode_tool_result, initialization, tool_pages,
-};
+pub(crate) use encode::encode_custom_result;
 pub use header::{HeaderParams, decode_header_value};
+pub(crate) use identity::{Identity, discovery, initialization};
+pub(crate) use list::{List, Listed};
 pub use negotiate::{Agreed, negotiate};
+pub(crate) use result::{
+    encode_completion, encode_prompt_result, encode_resource_result, encode_tool_result,
+};
 pub use scan::Limits;

@@ -1,4 +1,4 @@
-//! What a tool's result is made of.
+//! What the results of tools, the messages of prompts and resources are made of.
 
 use std::borrow::Cow;
 
@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+use super::version::ProtocolVersion;
 
 /// One block of unstructured content.
 ///
@@ -51,24 +53,17 @@ impl Content {
 
     /// A text resource, embedded.
     pub fn embedded_text(uri: impl Into<String>, mime_type: &str, text: impl Into<String>) -> Self {
-        let contents = ResourceContents {
-            uri: uri.into(),
-            mime_type: Some(mime_type.into()),
-            body: ResourceBody::Text { text: text.into() },
-            meta: None,
-        };
-        Self::Resource(EmbeddedResource { resource: contents, annotations: None, meta: None })
+        Self::embedded(ResourceContents::text(uri, text).with_mime_type(mime_type))
     }
 
     /// A binary resource, embedded.
     pub fn embedded_blob(uri: impl Into<String>, mime_type: &str, data: &[u8]) -> Self {
-        let contents = ResourceContents {
-            uri: uri.into(),
-            mime_type: Some(mime_type.into()),
-            body: ResourceBody::Blob { blob: BASE64.encode(data) },
-            meta: None,
-        };
-        Self::Resource(EmbeddedResource { resource: contents, annotations: None, meta: None })
+        Self::embedded(ResourceContents::blob(uri, data).with_mime_type(mime_type))
+    }
+
+    /// A resource, embedded.
+    pub fn embedded(resource: ResourceContents) -> Self {
+        Self::Resource(EmbeddedResource { resource, annotations: None, meta: None })
     }
 
     /// Says whom the block is for and how much it matters.
@@ -90,6 +85,18 @@ impl Content {
             Self::Text(text) => Some(&text.text),
             _ => None,
         }
+    }
+}
+
+impl From<&str> for Content {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self::text(text)
     }
 }
 
@@ -196,6 +203,33 @@ pub struct ResourceContents {
     pub meta: Option<Map<String, Value>>,
 }
 
+impl ResourceContents {
+    /// Text, without a media type.
+    pub fn text(uri: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { uri: uri.into(), mime_type: None, body: ResourceBody::Text { text: text.into() }, meta: None }
+    }
+
+    /// Bytes, without a media type.
+    pub fn blob(uri: impl Into<String>, data: &[u8]) -> Self {
+        let body = ResourceBody::Blob { blob: BASE64.encode(data) };
+        Self { uri: uri.into(), mime_type: None, body, meta: None }
+    }
+
+    /// Sets the media type, such as `text/markdown`.
+    #[must_use]
+    pub fn with_mime_type(mut self, mime_type: impl Into<String>) -> Self {
+        self.mime_type = Some(mime_type.into());
+        self
+    }
+
+    /// Sets metadata of the server's own; since revision 2025-06-18.
+    #[must_use]
+    pub fn with_meta(mut self, meta: Map<String, Value>) -> Self {
+        self.meta = Some(meta);
+        self
+    }
+}
+
 /// The body of a resource.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -238,6 +272,23 @@ impl Annotations {
     #[must_use]
     pub fn with_priority(mut self, priority: f64) -> Self {
         self.priority = Some(priority.clamp(0.0, 1.0));
+        self
+    }
+
+    /// Says when it last changed, in ISO 8601, such as `2025-01-12T15:00:58Z`.
+    #[must_use]
+    pub fn with_last_modified(mut self, time: impl Into<String>) -> Self {
+        self.last_modified = Some(time.into());
+        self
+    }
+}
+
+impl Annotations {
+    /// As a revision knows them.
+    pub(crate) fn for_version(mut self, version: ProtocolVersion) -> Self {
+        if version < ProtocolVersion::V2025_06_18 {
+            self.last_modified = None;
+        }
         self
     }
 }

@@ -1,16 +1,37 @@
-//! The protocol's vocabulary: versions, ids, tool definitions and content.
+//! The protocol's vocabulary: versions, ids, what tools, resources and prompts tell of themselves, and content.
+//!
+//! | message | what it asks | what it answers |
+//! |---|---|---|
+//! | `server/discover`, `initialize` | | [`Implementation`], and what the [router](crate::Router) offers |
+//! | `tools/list` | [`ListParams`] | [`ToolDefinition`]s |
+//! | `tools/call` | [`CallToolParams`] | [`ToolResult`](crate::ToolResult) |
+//! | `resources/list`, `resources/templates/list` | [`ListParams`] | [`ResourceDefinition`]s |
+//! | `resources/read` | [`ReadResourceParams`] | [`ResourceResult`](crate::ResourceResult) |
+//! | `prompts/list` | [`ListParams`] | [`PromptDefinition`]s |
+//! | `prompts/get` | [`GetPromptParams`] | [`PromptResult`](crate::PromptResult) |
+//! | `completion/complete` | [`CompleteParams`] | [`Completion`] |
 
+mod completion;
 mod content;
 mod id;
+mod params;
+mod prompt;
+mod resource;
 mod server;
 mod tool;
 mod version;
 
+pub use completion::{
+    CompleteParams, Completion, CompletionArgument, CompletionContext, CompletionReference,
+};
 pub use content::{
     Annotations, Content, EmbeddedResource, MediaContent, ResourceBody, ResourceContents, ResourceLink, Role,
     TextContent,
 };
 pub use id::RequestId;
+pub use params::{CallToolParams, GetPromptParams, InputParams, ListParams, ReadResourceParams};
+pub use prompt::{PromptArgument, PromptDefinition, PromptMessage};
+pub use resource::{ResourceAddress, ResourceDefinition};
 pub use server::{CacheScope, Icon, Implementation, LogLevel, Theme};
 pub use tool::{ToolAnnotations, ToolDefinition};
 pub use version::ProtocolVersion;

@@ -1,5 +1,6 @@
 //! Which method goes where.
 
+mod lists;
 mod routes;
 
 use std::collections::HashMap;
@@ -12,11 +13,16 @@ use std::time::Duration;
 
 pub use routes::{RouteFuture, Routes};
 
-use crate::codec::{Identity, ListHints};
+use self::lists::ListSettings;
+use self::routes::Offer;
+use crate::codec::Identity;
 use crate::error::Error;
+use crate::freshness::Freshness;
 use crate::health::HealthCheck;
+use crate::prompt::{Prompt, PromptSet};
 use crate::protocol::{CacheScope, Implementation};
 use crate::request::{Reply, Request};
+use crate::resource::{Resource, ResourceSet};
 use crate::tool::{HealthTool, InfoTool, ServerFacts, Tool, ToolSet};
 
 /// How long clients may keep lists, unless set otherwise.
@@ -33,9 +39,8 @@ const DEFAULT_LIST_TTL: Duration = Duration::from_secs(300);
 pub struct Router {
     info: Implementation,
     instructions: Option<String>,
-    tools: ToolSet,
-    page_size: Option<NonZeroUsize>,
-    hints: ListHints,
+    offer: Offer,
+    lists: ListSettings,
     health: Option<Vec<Arc<dyn HealthCheck>>>,
     methods: Methods,
 }
@@ -49,9 +54,11 @@ impl Router {
         Self {
             info: Implementation::new(name, version),
             instructions: None,
-            tools: ToolSet::new(),
-            page_size: None,
-            hints: ListHints { ttl: DEFAULT_LIST_TTL, scope: CacheScope::Public },
+            offer: Offer::default(),
+            lists: ListSettings {
+                page_size: None,
+                freshness: Freshness { ttl: DEFAULT_LIST_TTL, scope: CacheScope::Public },
+            },
             health: None,
             methods: HashMap::new(),
         }
@@ -78,7 +85,7 @@ impl Router {
     /// Panics where [`ToolSet::try_with`] fails.
     #[must_use]
     pub fn tool(mut self, tool: impl Tool) -> Self {
-        self.tools = self.tools.with(tool);
+        self.offer.tools = self.offer.tools.with(tool);
         self
     }
 
@@ -89,7 +96,51 @@ impl Router {
     /// Panics if a name is there already.
     #[must_use]
     pub fn tools(mut self, tools: ToolSet) -> Self {
-        self.tools = self.tools.merge(tools);
+        self.offer.tools = self.offer.tools.merge(tools);
+        self
+    }
+
+    /// Adds one resource, or a template of resources.
+    ///
+    /// # Panics
+    ///
+    /// Panics where [`ResourceSet::try_with`] fails.
+    #[must_use]
+    pub fn resource(mut self, resource: impl Resource) -> Self {
+        self.offer.resources = self.offer.resources.with(resource);
+        self
+    }
+
+    /// Adds a set of resources.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a URI or a template is there already.
+    #[must_use]
+    pub fn resources(mut self, resources: ResourceSet) -> Self {
+        self.offer.resources = self.offer.resources.merge(resources);
+        self
+    }
+
+    /// Adds one prompt.
+    ///
+    /// # Panics
+    ///
+    /// Panics where [`PromptSet::try_with`] fails.
+    #[must_use]
+    pub fn prompt(mut self, prompt: impl Prompt) -> Self {
+        self.offer.prompts = self.offer.prompts.with(prompt);
+        self
+    }
+
+    /// Adds a set of prompts.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a name is there already.
+    #[must_use]
+    pub fn prompts(mut self, prompts: PromptSet) -> Self {
+        self.offer.prompts = self.offer.prompts.merge(prompts);
         self
     }
 
@@ -103,21 +154,21 @@ impl Router {
     /// Gives lists in pages of that many entries. Default: all in one.
     #[must_use]
     pub fn page_size(mut self, entries: NonZeroUsize) -> Self {
-        self.page_size = Some(entries);
+        self.lists.page_size = Some(entries);
         self
     }
 
     /// Says how long a client may keep a list (`ttlMs`). Default: 5 minutes.
     #[must_use]
     pub fn list_ttl(mut self, ttl: Duration) -> Self {
-        self.hints.ttl = ttl;
+        self.lists.freshness.ttl = ttl;
         self
     }
 
     /// Says who may share a kept list (`cacheScope`). Default: anyone.
     #[must_use]
     pub fn list_scope(mut self, scope: CacheScope) -> Self {
-        self.hints.scope = scope;
+        self.lists.freshness.scope = scope;
         self
     }
 
@@ -137,19 +188,20 @@ impl Router {
     /// Settles what is offered.
     pub(crate) fn build(mut self) -> Routes {
         if let Some(checks) = self.health.take() {
-            let facts = ServerFacts { tools: self.tools.len() + 2, resources: 0, prompts: 0 };
-            self.tools = self
-                .tools
+            let Offer { tools, resources, prompts } = &mut self.offer;
+            let facts =
+                ServerFacts { tools: tools.len() + 2, resources: resources.len(), prompts: prompts.len() };
+            *tools = std::mem::take(tools)
                 .with(HealthTool::new(&self.info, checks))
                 .with(InfoTool::new(self.info.clone(), facts));
         }
         let identity = Identity::new(self.info, self.instructions);
-        Routes::new(identity, self.tools, self.page_size, self.hints, self.methods)
+        Routes::new(identity, self.offer, self.lists, self.methods)
     }
 }
 
 impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Router").field("info", &self.info).field("tools", &self.tools).finish_non_exhaustive()
+        f.debug_struct("Router").field("info", &self.info).field("offer", &self.offer).finish_non_exhaustive()
     }
 }

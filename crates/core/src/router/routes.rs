@@ -2,11 +2,9 @@
 
 use std::fmt;
 use std::future::Future;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use bytestring::ByteString;
@@ -15,11 +13,15 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tower::Service;
 
+use super::lists::{ListSettings, Pages};
 use super::{MethodFuture, Methods};
-use crate::codec::{self, Cursor, Identity, ListHints};
+use crate::codec::{self, Identity};
+use crate::completion::CompletionCall;
 use crate::error::{Error, ErrorKind};
-use crate::protocol::{Implementation, ProtocolVersion};
+use crate::prompt::PromptSet;
+use crate::protocol::{CompleteParams, CompletionReference, Implementation, ProtocolVersion};
 use crate::request::{Reply, Request};
+use crate::resource::ResourceSet;
 use crate::tool::{ToolSet, set::CallFuture};
 
 /// A server's routes, as a tower service. A clone is a refcount.
@@ -29,54 +31,77 @@ pub struct Routes(Arc<Inner>);
 struct Inner {
     identity: Identity,
     tools: Arc<ToolSet>,
-    page_size: Option<NonZeroUsize>,
-    hints: ListHints,
+    resources: ResourceSet,
+    prompts: PromptSet,
     methods: Methods,
     capabilities: Capabilities,
     discovery: Reply,
-    digest: u64,
-    /// The pages of `tools/list` in each revision, written when first asked for.
-    pages: [OnceLock<Vec<Reply>>; ProtocolVersion::ALL.len()],
+    tool_pages: Pages,
+    resource_pages: Pages,
+    template_pages: Pages,
+    prompt_pages: Pages,
 }
 
 /// What the server can do, as it tells modern and older clients.
-#[derive(Clone, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 struct Capabilities {
     #[serde(skip_serializing_if = "Option::is_none")]
     tools: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompts: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completions: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     logging: Option<Map<String, Value>>,
 }
 
-impl Routes {
-    pub(super) fn new(
-        identity: Identity,
-        tools: ToolSet,
-        page_size: Option<NonZeroUsize>,
-        hints: ListHints,
-        methods: Methods,
-    ) -> Self {
-        let tools_capability = (!tools.is_empty()).then(Map::new);
+impl Capabilities {
+    /// As an older revision knows them.
+    fn for_version(&self, version: ProtocolVersion) -> Self {
+        let mut capabilities = self.clone();
         // Older clients set the level of log messages for a whole session; these servers have none.
-        let capabilities = Capabilities { tools: tools_capability, logging: None };
-        let modern = Capabilities { logging: Some(Map::new()), ..capabilities.clone() };
-        let discovery = codec::discovery(&identity, &modern, hints);
-        // Equal on every replica of one build, so a cursor of one is good for another.
-        let mut hasher = DefaultHasher::new();
-        tools.definitions().for_each(|definition| definition.name.hash(&mut hasher));
-        let digest = hasher.finish();
-        let pages = Default::default();
-        let tools = Arc::new(tools);
+        capabilities.logging = None;
+        if version < ProtocolVersion::V2025_03_26 {
+            capabilities.completions = None;
+        }
+        capabilities
+    }
+}
+
+/// What a server offers.
+#[derive(Debug, Default)]
+pub(super) struct Offer {
+    pub(super) tools: ToolSet,
+    pub(super) resources: ResourceSet,
+    pub(super) prompts: PromptSet,
+}
+
+impl Routes {
+    pub(super) fn new(identity: Identity, offer: Offer, lists: ListSettings, methods: Methods) -> Self {
+        let Offer { tools, resources, prompts } = offer;
+        let completes = resources.has_completions() || prompts.has_completions();
+        let capabilities = Capabilities {
+            tools: (!tools.is_empty()).then(Map::new),
+            resources: (!resources.is_empty()).then(Map::new),
+            prompts: (!prompts.is_empty()).then(Map::new),
+            completions: completes.then(Map::new),
+            logging: Some(Map::new()),
+        };
+        let discovery = codec::discovery(&identity, &capabilities, lists.freshness);
         Self(Arc::new(Inner {
             identity,
-            tools,
-            page_size,
-            hints,
+            tools: Arc::new(tools),
+            resources,
+            prompts,
             methods,
             capabilities,
             discovery,
-            digest,
-            pages,
+            tool_pages: Pages::new("tools", lists),
+            resource_pages: Pages::new("resources", lists),
+            template_pages: Pages::new("resourceTemplates", lists),
+            prompt_pages: Pages::new("prompts", lists),
         }))
     }
 
@@ -90,15 +115,37 @@ impl Routes {
         &self.0.tools
     }
 
+    /// The resources that it offers.
+    pub fn resources(&self) -> &ResourceSet {
+        &self.0.resources
+    }
+
+    /// The prompts that it offers.
+    pub fn prompts(&self) -> &PromptSet {
+        &self.0.prompts
+    }
+
     fn route(&self, request: Request) -> Result<State, Error> {
         let version = request.context.version();
         let inner = &self.0;
+        let has = &inner.capabilities;
         match (&*request.method, version.is_modern()) {
-            ("tools/call", _) if !inner.tools.is_empty() => self.call_tool(request),
-            ("tools/list", _) if !inner.tools.is_empty() => inner.list_tools(&request).map(State::ready),
+            ("tools/call", _) if has.tools.is_some() => self.call_tool(request),
+            ("tools/list", _) if has.tools.is_some() => inner.list_tools(&request).map(State::ready),
+            ("resources/read", _) if has.resources.is_some() => self.read_resource(request),
+            ("resources/list", _) if has.resources.is_some() => {
+                inner.list_resources(&request).map(State::ready)
+            }
+            ("resources/templates/list", _) if has.resources.is_some() => {
+                inner.list_templates(&request).map(State::ready)
+            }
+            ("prompts/get", _) if has.prompts.is_some() => self.get_prompt(request),
+            ("prompts/list", _) if has.prompts.is_some() => inner.list_prompts(&request).map(State::ready),
+            ("completion/complete", _) if has.completions.is_some() => self.complete(request),
             ("server/discover", true) => Ok(State::ready(inner.discovery.clone())),
             ("initialize", false) => {
-                Ok(State::ready(codec::initialization(&inner.identity, &inner.capabilities, version)))
+                let capabilities = has.for_version(version);
+                Ok(State::ready(codec::initialization(&inner.identity, &capabilities, version)))
             }
             ("ping", false) => Reply::new(&Map::new(), version).map(State::ready),
             (method, _) => match inner.methods.get(method) {
@@ -116,35 +163,71 @@ impl Routes {
         let future = self.0.tools.call(name, request.params.arguments, request.context)?;
         Ok(State::Tool { future, version, server_meta: self.0.identity.meta().clone() })
     }
+
+    fn read_resource(&self, request: Request) -> Result<State, Error> {
+        let Some(uri) = request.params.subject else {
+            return Err(Error::invalid_params("`uri` is missing: the URI of a resource, as text"));
+        };
+        let version = request.context.version();
+        let (resource, read) = self.0.resources.begin(uri, request.context)?;
+        let server_meta = self.0.identity.meta().clone();
+        let future = Box::pin(async move {
+            let result = (*resource).read(read).await?;
+            codec::encode_resource_result(&result, &server_meta, version)
+        });
+        Ok(State::Method { future })
+    }
+
+    fn get_prompt(&self, request: Request) -> Result<State, Error> {
+        let Some(name) = &request.params.subject else {
+            return Err(Error::invalid_params("`name` is missing: the name of a prompt, as text"));
+        };
+        let version = request.context.version();
+        let arguments = request.params.arguments.as_ref();
+        let (prompt, call) = self.0.prompts.begin(name, arguments, request.context)?;
+        let server_meta = self.0.identity.meta().clone();
+        let future = Box::pin(async move {
+            let result = (*prompt).get(call).await?;
+            codec::encode_prompt_result(&result, &server_meta, version)
+        });
+        Ok(State::Method { future })
+    }
+
+    fn complete(&self, request: Request) -> Result<State, Error> {
+        let params: CompleteParams = request.parse()?;
+        let version = request.context.version();
+        let routes = self.clone();
+        let future = Box::pin(async move {
+            let reference = params.reference.clone();
+            let call = CompletionCall::of(params, request.context);
+            let inner = &routes.0;
+            let completion = match reference {
+                CompletionReference::Prompt { name } => inner.prompts.complete(&name, call).await?,
+                CompletionReference::Resource { uri } => inner.resources.complete(&uri, call).await?,
+            };
+            Ok(codec::encode_completion(&completion, inner.identity.meta(), version))
+        });
+        Ok(State::Method { future })
+    }
 }
 
 impl Inner {
     fn list_tools(&self, request: &Request) -> Result<Reply, Error> {
-        let version = request.context.version();
-        let pages = self.pages[version.index()].get_or_init(|| {
-            let meta = self.identity.meta();
-            codec::tool_pages(
-                self.tools.definitions(),
-                self.page_size,
-                self.digest,
-                self.hints,
-                meta,
-                version,
-            )
-        });
-        let asked = request.context.meta();
-        let page = match asked.written(asked.places.cursor) {
-            None | Some("null") => Some(0),
-            Some(cursor) => serde_json::from_str::<String>(cursor)
-                .ok()
-                .and_then(|text| Cursor::decode(&text))
-                .filter(|cursor| cursor.digest == self.digest)
-                .and_then(|cursor| usize::try_from(cursor.page).ok()),
-        };
-        let reply = page.and_then(|page| pages.get(page));
-        reply
-            .cloned()
-            .ok_or_else(|| Error::invalid_params("unknown cursor: begin the list anew, without one"))
+        self.tool_pages.answer(request, self.tools.definitions(), self.identity.meta())
+    }
+
+    fn list_resources(&self, request: &Request) -> Result<Reply, Error> {
+        let fixed = self.resources.definitions().filter(|one| one.address.template().is_none());
+        self.resource_pages.answer(request, fixed, self.identity.meta())
+    }
+
+    fn list_templates(&self, request: &Request) -> Result<Reply, Error> {
+        let templates = self.resources.definitions().filter(|one| one.address.template().is_some());
+        self.template_pages.answer(request, templates, self.identity.meta())
+    }
+
+    fn list_prompts(&self, request: &Request) -> Result<Reply, Error> {
+        self.prompt_pages.answer(request, self.prompts.definitions(), self.identity.meta())
     }
 }
 
@@ -153,6 +236,8 @@ impl fmt::Debug for Routes {
         f.debug_struct("Routes")
             .field("info", self.info())
             .field("tools", &self.0.tools)
+            .field("resources", &self.0.resources)
+            .field("prompts", &self.0.prompts)
             .finish_non_exhaustive()
     }
 }

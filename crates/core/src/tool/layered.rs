@@ -11,6 +11,7 @@ use tower::{Layer, Service, ServiceExt};
 
 use super::{Tool, ToolCall, ToolResult};
 use crate::error::Error;
+use crate::layered::Layered;
 use crate::protocol::ToolDefinition;
 
 /// A tool as a tower service: what a layer around it gets to wrap.
@@ -21,6 +22,12 @@ impl ToolService {
     /// What the tool tells about itself, for layers that depend on it.
     pub fn definition(&self) -> &ToolDefinition {
         self.0.definition()
+    }
+
+    /// Puts a layer around a tool.
+    pub(crate) fn layered<L: Layer<Self>>(tool: Arc<dyn Tool>, layer: &L) -> Layered<L::Service> {
+        let service = layer.layer(Self(Arc::clone(&tool)));
+        Layered { inner: tool, service }
     }
 }
 
@@ -46,22 +53,6 @@ impl fmt::Debug for ToolService {
     }
 }
 
-/// A tool with a layer around it. It is a [`Tool`] again.
-pub struct Layered<S> {
-    tool: Arc<dyn Tool>,
-    service: S,
-}
-
-impl<S> Layered<S> {
-    pub(super) fn new<L>(tool: Arc<dyn Tool>, layer: &L) -> Self
-    where
-        L: Layer<ToolService, Service = S>,
-    {
-        let service = layer.layer(ToolService(Arc::clone(&tool)));
-        Self { tool, service }
-    }
-}
-
 #[async_trait]
 impl<S> Tool for Layered<S>
 where
@@ -70,7 +61,7 @@ where
     S::Future: Send,
 {
     fn definition(&self) -> &ToolDefinition {
-        self.tool.definition()
+        self.inner.definition()
     }
 
     async fn call(&self, call: ToolCall) -> Result<ToolResult, Error> {
@@ -81,6 +72,6 @@ where
 
 impl<S> fmt::Debug for Layered<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Layered").field(&self.tool.definition().name).finish()
+        f.debug_tuple("Layered").field(&self.inner.definition().name).finish()
     }
 }

@@ -15,15 +15,17 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use builtin::{HealthTool, InfoTool, ServerFacts};
 pub use function::{FnTool, Json, ToolFn, ToolOutput, tool_fn};
-pub use layered::{Layered, ToolService};
+pub use layered::ToolService;
 pub(crate) use result::InputRequired;
 pub use result::ToolResult;
 pub use schema::Schema;
-pub use set::{RegistrationError, ToolSet};
+pub use set::ToolSet;
 
+use crate::arguments;
 use crate::context::Context;
 use crate::error::Error;
 use crate::json::RawJson;
+use crate::layered::Layered;
 use crate::operation::Operation;
 use crate::protocol::ToolDefinition;
 
@@ -64,7 +66,7 @@ pub trait ToolExt: Tool + Sized {
     where
         L: tower::Layer<ToolService>,
     {
-        Layered::new(Arc::new(self), &layer)
+        ToolService::layered(Arc::new(self), &layer)
     }
 }
 
@@ -118,22 +120,7 @@ impl ToolCall {
     ///
     /// `InvalidParams` when they are not what `T` expects; the model reads what was wrong.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        self.arguments.parse().map_err(|error| self.explain::<T>(&error))
-    }
-
-    /// Parses once more, to name the argument that is wrong.
-    fn explain<T: DeserializeOwned>(&self, error: &serde_json::Error) -> Error {
-        let mut parser = serde_json::Deserializer::from_str(self.arguments.as_str());
-        let named: Result<T, _> = serde_path_to_error::deserialize(&mut parser);
-        let text = error.to_string();
-        // A place in the line tells a model nothing.
-        let problem = text.rsplit_once(" at line ").map_or(&*text, |(problem, _)| problem);
-        Error::invalid_params(match named {
-            Err(error) if error.path().iter().next().is_some() => {
-                format!("Invalid arguments: `{}`: {problem}.", error.path())
-            }
-            _ => format!("Invalid arguments: {problem}."),
-        })
+        arguments::parse(&self.arguments)
     }
 
     /// What else is known of the request.

@@ -26,7 +26,7 @@ pub(crate) fn input_schema<T: JsonSchema>() -> Value {
     tidy(&mut schema);
     assert!(
         schema.get("type") == Some(&Value::from("object")),
-        "the arguments of a tool must be an object, but `{}` is none",
+        "arguments must be an object, but `{}` is none",
         std::any::type_name::<T>()
     );
     schema
@@ -179,7 +179,7 @@ fn explain(error: &ValidationError<'_>, schema: &Value) -> String {
             if let (Some(only), None) = (others.next().and_then(|branch| branch.first()), others.next()) {
                 return explain(only, schema);
             }
-            format!("{subject} has none of the allowed forms (see the tool's input schema), got {}", got())
+            format!("{subject} has none of the allowed forms (see the input schema), got {}", got())
         }
         _ => format!("{subject}: {}", cut_long(&error.to_string())),
     }
@@ -193,8 +193,9 @@ fn type_names(kind: &TypeKind) -> String {
     match kind {
         TypeKind::Single(one) => article(&one.to_string()),
         TypeKind::Multiple(several) => {
-            let names: Vec<String> = several.iter().map(|name| article(&name.to_string())).collect();
-            names.join(" or ")
+            // What may also be null is most often a value that may be left out.
+            let names = several.iter().map(|name| name.to_string()).filter(|name| name != "null");
+            names.map(|name| article(&name)).collect::<Vec<_>>().join(" or ")
         }
     }
 }

@@ -12,11 +12,13 @@ use serde_json::Value;
 use tower::Layer;
 
 use super::mirror::{self, Mirrored};
-use super::{Layered, Tool, ToolCall, ToolResult, ToolService, schema};
+use super::{Tool, ToolCall, ToolResult, ToolService, schema};
 use crate::context::Context;
 use crate::error::Error;
 use crate::json::RawJson;
+use crate::layered::Layered;
 use crate::protocol::ToolDefinition;
+use crate::registration::RegistrationError;
 
 /// Tools by name, in the order in which they were added.
 ///
@@ -38,14 +40,6 @@ struct Checks {
     input: Validator,
     output: Option<Validator>,
     mirrored: Vec<Mirrored>,
-}
-
-/// Why a tool cannot be part of a set.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("tool {tool:?}: {reason}")]
-pub struct RegistrationError {
-    tool: String,
-    reason: String,
 }
 
 impl ToolSet {
@@ -113,7 +107,7 @@ impl ToolSet {
     {
         for entry in &mut self.entries {
             let layer = make(entry.tool.definition());
-            entry.tool = Arc::new(Layered::new(Arc::clone(&entry.tool), &layer));
+            entry.tool = Arc::new(ToolService::layered(Arc::clone(&entry.tool), &layer));
         }
         self
     }
@@ -140,7 +134,7 @@ impl ToolSet {
 
     fn add(&mut self, tool: Arc<dyn Tool>) -> Result<(), RegistrationError> {
         let definition = tool.definition();
-        let refuse = |reason: String| RegistrationError { tool: definition.name.to_string(), reason };
+        let refuse = |reason: String| RegistrationError::new("tool", &definition.name, reason);
         check_name(&definition.name).map_err(refuse)?;
         if self.by_name.contains_key(&definition.name) {
             return Err(refuse("there is another of that name".into()));

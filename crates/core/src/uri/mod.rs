@@ -16,7 +16,9 @@ pub(crate) fn check(uri: &str) -> Result<(), &'static str> {
     check_scheme(uri)?;
     let forbidden = |c: char| c.is_ascii_control() || c.is_whitespace() || "\"<>\\^`{|}".contains(c);
     if uri.contains(forbidden) {
-        return Err("a URI has no white space, control characters or any of `\" < > \\ ^ { | }` and backticks");
+        return Err(
+            "a URI has no white space, control characters or any of `\" < > \\ ^ { | }` and backticks",
+        );
     }
     Ok(())
 }
@@ -25,7 +27,10 @@ pub(crate) fn check(uri: &str) -> Result<(), &'static str> {
 fn check_scheme(uri: &str) -> Result<(), &'static str> {
     let (scheme, rest) = uri.split_once(':').unwrap_or_default();
     let allowed = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-    if rest.is_empty() || !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.chars().all(allowed) {
+    if rest.is_empty()
+        || !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        || !scheme.chars().all(allowed)
+    {
         return Err("it must begin with a scheme, such as `notes:` or `file://`");
     }
     Ok(())

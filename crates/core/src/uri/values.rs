@@ -1,11 +1,14 @@
 //! The values of a template's variables.
 
+use serde::{Serialize, Serializer};
+
 /// The values of a [`UriTemplate`](crate::UriTemplate)'s variables, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UriValues(Vec<(String, UriValue)>);
 
 /// The value of a variable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum UriValue {
     /// Text.
     Text(String),
@@ -44,6 +47,12 @@ impl UriValues {
     /// All names and values.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &UriValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+impl Serialize for UriValues {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
     }
 }
 
