@@ -9,6 +9,7 @@ import sys
 
 import anyio
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.types import PromptReference, ResourceTemplateReference
 
 
 def dump(model):
@@ -42,6 +43,29 @@ async def call(client, step, logs):
     return outcome
 
 
+async def attempt(request):
+    try:
+        return dump(await request)
+    except MCPError as error:
+        return {"error": {"code": error.code, "message": error.message}}
+
+
+async def browse(client, wanted):
+    references = {"ref/prompt": PromptReference, "ref/resource": ResourceTemplateReference}
+    completed = []
+    for reference, name, value in wanted["complete"]:
+        typed = references[reference["type"]].model_validate(reference)
+        completed.append(await attempt(client.complete(typed, {"name": name, "value": value})))
+    return {
+        "resources": [dump(one) for one in (await client.list_resources()).resources],
+        "templates": [dump(one) for one in (await client.list_resource_templates()).resource_templates],
+        "prompts": [dump(one) for one in (await client.list_prompts()).prompts],
+        "read": [await attempt(client.read_resource(uri)) for uri in wanted["read"]],
+        "got": [await attempt(client.get_prompt(name, arguments)) for name, arguments in wanted["get"]],
+        "completed": completed,
+    }
+
+
 async def main():
     plan = json.load(sys.stdin)
     if "url" in plan:
@@ -64,6 +88,8 @@ async def main():
         }
         if mode == "legacy":
             await client.send_ping()
+        if "browse" in plan:
+            report["browsed"] = await browse(client, plan["browse"])
         report["calls"] = [await call(client, step, logs) for step in plan["calls"]]
     json.dump(report, sys.stdout)
 

@@ -61,11 +61,47 @@ const report = {
 if (legacy) {
     await client.ping();
 }
+if (plan.browse) {
+    report.browsed = await browse(plan.browse);
+}
 for (const step of plan.calls) {
     report.calls.push(await run(step));
 }
 await client.close();
 process.stdout.write(JSON.stringify(report));
+
+async function browse(wanted) {
+    const each = async (list, ask) => {
+        const results = [];
+        for (const item of list) {
+            results.push(await attempt(() => ask(item)));
+        }
+        return results;
+    };
+    return {
+        resources: (await client.listResources()).resources,
+        templates: (await client.listResourceTemplates()).resourceTemplates,
+        prompts: (await client.listPrompts()).prompts,
+        read: await each(wanted.read, uri => client.readResource({ uri })),
+        got: await each(wanted.get, ([name, args]) => client.getPrompt({ name, arguments: args })),
+        completed: await each(wanted.complete, ([ref, name, value]) =>
+            client.complete({ ref, argument: { name, value } }),
+        ),
+    };
+}
+
+async function attempt(request) {
+    try {
+        return await request();
+    } catch (error) {
+        // The second generation takes a status of 500 for a failure of HTTP, with the protocol's error as its text.
+        const told = error.data?.status === 500 ? JSON.parse(error.data.text).error : error;
+        if (typeof told.code !== 'number') {
+            throw error;
+        }
+        return { error: { code: told.code, message: told.message } };
+    }
+}
 
 async function run(step) {
     logs.length = 0;

@@ -13,7 +13,7 @@ mod schema;
 mod wire;
 
 pub use client::Client;
-pub use plan::{Answer, Era, Outcome, Plan, Report, RpcError, Step, Target};
+pub use plan::{Answer, Browse, Browsed, Era, Outcome, Plan, Report, RpcError, Step, Target};
 pub use process::{Ended, Process, cargo_build};
 pub use record::Conversation;
 pub use schema::Schemas;

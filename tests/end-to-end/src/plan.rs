@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a client is to do: connect, list the tools, make the calls one after the other, disconnect.
+/// What a client is to do: connect, list the tools, ask for what else there is, make the calls one after the
+/// other, disconnect.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// Which generation of the protocol.
@@ -16,13 +17,44 @@ pub struct Plan {
     pub target: Target,
     /// The calls, in order.
     pub calls: Vec<Step>,
+    /// What else to ask for, before the calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub browse: Option<Browse>,
 }
 
 impl Plan {
     /// These calls, with whatever revision the client prefers.
     pub fn new(era: Era, target: Target, calls: Vec<Step>) -> Self {
-        Self { era, revision: None, target, calls }
+        Self { era, revision: None, target, calls, browse: None }
     }
+}
+
+/// Lists of resources, templates and prompts are to be asked for, and these things.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Browse {
+    /// URIs to read.
+    pub read: Vec<&'static str>,
+    /// Prompts to get: name and arguments.
+    pub get: Vec<(&'static str, Value)>,
+    /// Suggestions to ask for: a reference, an argument's name, and what is typed of it.
+    pub complete: Vec<(Value, &'static str, &'static str)>,
+}
+
+/// What came of a [`Browse`]. A protocol error stands there as `{"error": {"code": .., "message": ..}}`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Browsed {
+    /// Resources, as the client knows them.
+    pub resources: Vec<Value>,
+    /// Templates.
+    pub templates: Vec<Value>,
+    /// Prompts.
+    pub prompts: Vec<Value>,
+    /// What was read.
+    pub read: Vec<Value>,
+    /// The prompts that were asked for.
+    pub got: Vec<Value>,
+    /// What was suggested.
+    pub completed: Vec<Value>,
 }
 
 /// A generation of the protocol.
@@ -103,6 +135,9 @@ pub struct Report {
     pub tools: Vec<Value>,
     /// What came of the calls.
     pub calls: Vec<Outcome>,
+    /// What came of the rest.
+    #[serde(default)]
+    pub browsed: Option<Browsed>,
 }
 
 impl Report {

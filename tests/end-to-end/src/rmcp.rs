@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rmcp::model::{
-    CallToolRequestParams, ClientConfig, LoggingMessageNotificationParam, ProgressNotificationParam,
-    ProtocolVersion,
+    CallToolRequestParams, ClientConfig, CompleteRequestParams, GetPromptRequestParams,
+    LoggingMessageNotificationParam, ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams,
 };
 use rmcp::service::{NotificationContext, RunningService};
 use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::{Era, Outcome, Plan, Report, RpcError, Step, Target};
+use crate::{Browse, Browsed, Era, Outcome, Plan, Report, RpcError, Step, Target};
 
 pub(crate) async fn carry_out(plan: &Plan) -> Report {
     let heard = Heard { revision: plan.revision, ..Heard::default() };
@@ -50,12 +50,56 @@ pub(crate) async fn carry_out(plan: &Plan) -> Report {
         instructions: peer.instructions.clone(),
         tools: tools.iter().map(to_json).collect(),
         calls: Vec::new(),
+        browsed: None,
     };
+    if let Some(browse) = &plan.browse {
+        report.browsed = Some(look(&client, browse).await);
+    }
     for step in &plan.calls {
         report.calls.push(call(&client, step, &heard).await);
     }
     client.cancel().await.expect("rmcp disconnects");
     report
+}
+
+async fn look(client: &RunningService<RoleClient, Heard>, browse: &Browse) -> Browsed {
+    let mut browsed = Browsed {
+        resources: client.list_all_resources().await.expect("resources").iter().map(to_json).collect(),
+        templates: client
+            .list_all_resource_templates()
+            .await
+            .expect("templates")
+            .iter()
+            .map(to_json)
+            .collect(),
+        prompts: client.list_all_prompts().await.expect("prompts").iter().map(to_json).collect(),
+        ..Browsed::default()
+    };
+    for uri in &browse.read {
+        let read = client.read_resource(ReadResourceRequestParams::new(*uri)).await;
+        browsed.read.push(result_of(read));
+    }
+    for (name, arguments) in &browse.get {
+        let mut params = GetPromptRequestParams::new(*name);
+        params.arguments = arguments.as_object().cloned();
+        browsed.got.push(result_of(client.get_prompt(params).await));
+    }
+    for (reference, name, value) in &browse.complete {
+        let params = json!({"ref": reference, "argument": {"name": name, "value": value}});
+        let params: CompleteRequestParams = serde_json::from_value(params).expect("parameters");
+        browsed.completed.push(result_of(client.complete(params).await));
+    }
+    browsed
+}
+
+fn result_of<T: serde::Serialize>(result: Result<T, ServiceError>) -> Value {
+    match result {
+        Ok(result) => to_json(&result),
+        Err(ServiceError::McpError(error)) => {
+            json!({"error": {"code": error.code.0, "message": error.message}})
+        }
+        Err(error) => panic!("{error}"),
+    }
 }
 
 async fn call(client: &RunningService<RoleClient, Heard>, step: &Step, heard: &Heard) -> Outcome {

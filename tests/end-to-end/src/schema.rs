@@ -120,6 +120,12 @@ fn result_of(method: &str) -> &'static str {
         "server/discover" => "DiscoverResult",
         "tools/list" => "ListToolsResult",
         "tools/call" => "CallToolResult",
+        "resources/list" => "ListResourcesResult",
+        "resources/templates/list" => "ListResourceTemplatesResult",
+        "resources/read" => "ReadResourceResult",
+        "prompts/list" => "ListPromptsResult",
+        "prompts/get" => "GetPromptResult",
+        "completion/complete" => "CompleteResult",
         "ping" | "logging/setLevel" => "EmptyResult",
         other => panic!("what is the result of {other}?"),
     }

@@ -1,9 +1,11 @@
-//! Every official SDK calls a tool of every kind, in both eras, over both wires.
+//! Every official SDK calls a tool of every kind, and reads resources and prompts, in both eras, over both wires.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
-use towline_end_to_end::{Answer, Client, Era, Outcome, Plan, Report, Schemas, Setup, Step, Wire};
+use towline_end_to_end::{
+    Answer, Browse, Browsed, Client, Era, Outcome, Plan, Report, Schemas, Setup, Step, Wire,
+};
 
 macro_rules! tests {
     ($($name:ident: $client:ident $era:ident $wire:ident;)*) => {
@@ -81,10 +83,11 @@ async fn try_everything(client: Client, era: Era, wire: Wire) {
     let setup = set_up(wire).await;
     let cases = cases(era, wire);
     let calls = cases.iter().map(|(step, _)| step.clone()).collect();
-    let plan = Plan::new(era, setup.target(), calls);
+    let plan = Plan { browse: Some(browse()), ..Plan::new(era, setup.target(), calls) };
     let report = client.carry_out(&plan).await;
 
     check_identity(&report, era);
+    check_browsed(report.browsed.as_ref().expect("the client has looked around"), era);
     for ((step, expected), outcome) in cases.iter().zip(&report.calls) {
         check(step.tool, outcome, expected);
     }
@@ -188,6 +191,63 @@ fn check_identity(report: &Report, era: Era) {
     assert_eq!(add["inputSchema"]["properties"]["a"]["description"], "The first number.");
     assert_eq!(add["outputSchema"]["properties"]["sum"]["type"], "integer");
     assert_eq!(add["icons"][0]["src"], "data:image/png;base64,AAAA", "{era:?}");
+}
+
+fn browse() -> Browse {
+    let template = json!({"type": "ref/resource", "uri": "test://template/{id}/data"});
+    let prompt = json!({"type": "ref/prompt", "name": "test_prompt_with_arguments"});
+    Browse {
+        read: vec![
+            "test://static-text",
+            "test://static-binary",
+            "test://template/123/data",
+            "test://template/x/data",
+            "test://broken",
+        ],
+        get: vec![
+            ("test_simple_prompt", json!({})),
+            ("test_prompt_with_arguments", json!({"arg1": "a", "arg2": "b"})),
+            ("test_prompt_with_embedded_resource", json!({"resourceUri": "test://x"})),
+            ("test_prompt_with_image", json!({})),
+            ("test_prompt_with_arguments", json!({"arg1": "a"})),
+            ("none", json!({})),
+        ],
+        complete: vec![(template, "id", "12"), (prompt, "arg1", "test")],
+    }
+}
+
+fn check_browsed(browsed: &Browsed, era: Era) {
+    let names = |list: &[Value]| -> Vec<_> { list.iter().map(|one| one["name"].clone()).collect() };
+    assert_eq!(names(&browsed.resources), ["static-text", "static-binary", "broken"]);
+    assert_eq!(names(&browsed.templates), ["template"]);
+    assert_eq!(browsed.prompts.len(), 4);
+    let text = &browsed.resources[0];
+    assert_eq!((&text["title"], &text["size"]), (&json!("Text"), &json!(48)), "{text}");
+    assert_eq!(text["annotations"]["lastModified"], "2026-01-12T15:00:58Z");
+    let arguments = &browsed.prompts[1]["arguments"];
+    assert_eq!(arguments[0], json!({"name": "arg1", "description": "The first.", "required": true}));
+
+    let contents = |at: usize| &browsed.read[at]["contents"][0];
+    assert_eq!(contents(0)["text"], "This is the content of the static text resource.");
+    assert!(contents(1)["blob"].as_str().is_some_and(|blob| blob.starts_with("iVBORw0KGgo")));
+    assert!(contents(2)["text"].as_str().is_some_and(|text| text.contains("Data for ID: 123")));
+    let code = |answer: &Value| answer["error"]["code"].as_i64();
+    // One SDK tells older codes in the words of the latest revision.
+    let not_found: &[_] = if era == Era::Modern { &[-32602] } else { &[-32002, -32602] };
+    let told = code(&browsed.read[3]);
+    assert!(told.is_some_and(|code| not_found.contains(&code)), "{:?}", browsed.read[3]);
+    assert_eq!(code(&browsed.read[4]), Some(-32603));
+    assert!(!format!("{browsed:?}").contains("secret detail"));
+
+    let said = |at: usize, message: usize| &browsed.got[at]["messages"][message]["content"];
+    assert_eq!(said(0, 0)["text"], "This is a simple prompt for testing.");
+    assert_eq!(said(1, 0)["text"], "Prompt with arguments: arg1='a', arg2='b'");
+    assert_eq!(said(2, 0)["resource"]["uri"], "test://x");
+    assert_eq!(said(3, 0)["mimeType"], "image/png");
+    assert_eq!((code(&browsed.got[4]), code(&browsed.got[5])), (Some(-32602), Some(-32602)));
+
+    let suggested = |at: usize| &browsed.completed[at]["completion"]["values"];
+    assert_eq!((suggested(0), suggested(1)), (&json!(["123", "124"]), &json!(["test1", "test2"])));
 }
 
 fn check_content(plan: &Plan, report: &Report) {

@@ -1,4 +1,4 @@
-//! A server with a tool of every kind, for clients to try.
+//! A server with tools, resources and prompts of every kind, for clients to try.
 //!
 //! `fixture --stdio` or `fixture --listen 127.0.0.1:8080`. The tools whose names begin with `test_`, and
 //! `json_schema_2020_12_tool`, are those that the official conformance suite asks for.
@@ -13,8 +13,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
-use towline::protocol::{Annotations, Content, Icon, LogLevel, Role, ToolAnnotations};
-use towline::{Context, Error, Json, Router, Server, ToolResult, ToolSet, http, stdio, tool_fn};
+use towline::protocol::{
+    Annotations, CacheScope, Content, Icon, LogLevel, PromptMessage, ResourceContents, Role, ToolAnnotations,
+};
+use towline::{
+    Context, Error, FixedResource, Json, PromptSet, ResourceSet, Router, Server, ToolResult, ToolSet, http,
+    prompt_fn, resource_fn, stdio, tool_fn,
+};
 
 /// One pixel.
 const PNG: &[u8] = include_bytes!("pixel.png");
@@ -31,6 +36,8 @@ async fn main() -> std::io::Result<()> {
             .instructions("Try everything.")
             .tools(content())
             .tools(behaviour())
+            .resources(resources())
+            .prompts(prompts())
             .health([]),
     );
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -99,6 +106,80 @@ fn content() -> ToolSet {
                     definition.with_title("Addition").with_icon(Icon::new("data:image/png;base64,AAAA"))
                 }),
         )
+}
+
+/// Resources of every kind, those first that the conformance suite asks for.
+fn resources() -> ResourceSet {
+    let text = FixedResource::text(
+        "test://static-text",
+        "static-text",
+        "text/plain",
+        "This is the content of the static text resource.",
+    )
+    .define(|definition| {
+        let annotations = Annotations::for_audience([Role::User]).with_last_modified("2026-01-12T15:00:58Z");
+        definition
+            .with_title("Text")
+            .with_description("Text that never changes.")
+            .with_annotations(annotations)
+    })
+    .fresh_for(Duration::from_secs(60), CacheScope::Public);
+    let binary = FixedResource::blob("test://static-binary", "static-binary", "image/png", PNG)
+        .define(|definition| definition.with_description("A pixel."));
+    let template = resource_fn("test://template/{id}/data", "template", async |Id { id }: Id| {
+        json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")}).to_string()
+    })
+    .define(|definition| definition.with_description("Data by number.").with_mime_type("application/json"))
+    .complete("id", async |_| vec!["123", "124", "200"]);
+    let broken = resource_fn("test://broken", "broken", async || {
+        Err::<String, Error>(Error::internal("secret detail"))
+    });
+    ResourceSet::new().with(text).with(binary).with(template).with(broken)
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Id {
+    id: u32,
+}
+
+/// Prompts of every kind, as the conformance suite asks for them.
+fn prompts() -> PromptSet {
+    let simple =
+        prompt_fn("test_simple_prompt", "Says a sentence.", async || "This is a simple prompt for testing.");
+    let arguments = prompt_fn("test_prompt_with_arguments", "Says what it is given.", async |args: Pair| {
+        format!("Prompt with arguments: arg1='{}', arg2='{}'", args.arg1, args.arg2)
+    })
+    .define(|definition| definition.with_title("Arguments"))
+    .complete("arg1", async |_| vec!["test1", "test2", "other"]);
+    let embedded = prompt_fn("test_prompt_with_embedded_resource", "Has a resource.", async |args: Uri| {
+        let resource = ResourceContents::text(args.uri, "Embedded resource content for testing.");
+        [
+            PromptMessage::user(Content::embedded(resource.with_mime_type("text/plain"))),
+            PromptMessage::user("Please process the embedded resource above."),
+        ]
+    });
+    let image = prompt_fn("test_prompt_with_image", "Has a picture.", async || {
+        [
+            PromptMessage::user(Content::image(PNG, "image/png")),
+            PromptMessage::user("Please analyze the image above."),
+        ]
+    });
+    PromptSet::new().with(simple).with(arguments).with(embedded).with(image)
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Pair {
+    /// The first.
+    arg1: String,
+    /// The second.
+    arg2: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Uri {
+    /// Where the resource is said to be.
+    #[serde(rename = "resourceUri")]
+    uri: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
