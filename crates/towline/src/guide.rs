@@ -4,6 +4,10 @@
 #[doc = include_str!("../../../docs/guides/your-first-server.md")]
 pub mod your_first_server {}
 
+#[cfg(feature = "stdio")]
+#[doc = include_str!("../../../docs/guides/resources-and-prompts.md")]
+pub mod resources_and_prompts {}
+
 #[cfg(all(feature = "http", feature = "postgres"))]
 #[doc = include_str!("../../../docs/guides/put-your-database-behind-mcp.md")]
 pub mod put_your_database_behind_mcp {}
