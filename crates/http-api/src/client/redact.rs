@@ -27,7 +27,8 @@ pub(crate) struct Redactor {
 }
 
 impl Redactor {
-    /// Adds a secret as it is, percent-encoded, escaped as in JSON, and in base64.
+    /// Adds a secret as it is, percent-encoded, escaped as JSON is written in several languages and as in HTML, and in
+    /// base64.
     pub(crate) fn add(&mut self, secret: &str) {
         if secret.len() < LEAST {
             return;
@@ -41,7 +42,12 @@ impl Redactor {
             lower_digits(&more_encoded),
             encoded,
             more_encoded,
-            json.trim_matches('"').to_owned(),
+            inner(&json).replace('/', "\\/"),
+            escaped(secret, "&<>", "\\u00", false),
+            escaped(secret, "&<>", "\\u00", true),
+            escaped(secret, "&<>+'\"`", "\\u00", true),
+            secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
+            inner(&json).to_owned(),
             STANDARD_NO_PAD.encode(secret),
             URL_SAFE_NO_PAD.encode(secret),
         ];
@@ -89,6 +95,26 @@ impl Redactor {
     }
 }
 
+/// What stands between the quotation marks of a JSON string.
+fn inner(json: &str) -> &str {
+    json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(json)
+}
+
+/// As a JSON string by libraries that write some ASCII characters as numbers, lest they mean something in HTML.
+fn escaped(secret: &str, characters: &str, prefix: &str, is_upper: bool) -> String {
+    let mut out = String::with_capacity(secret.len());
+    for character in secret.chars() {
+        match character {
+            c if characters.contains(c) && is_upper => out.push_str(&format!("{prefix}{:02X}", u32::from(c))),
+            c if characters.contains(c) => out.push_str(&format!("{prefix}{:02x}", u32::from(c))),
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// The hexadecimal digits of encoded bytes in lower case.
 fn lower_digits(encoded: &str) -> String {
     let mut parts = encoded.split('%');
@@ -115,9 +141,20 @@ mod tests {
             "p%22w%2fd%2b%5clonger".to_owned(),
             r#"p\"w/d+\\longer"#.to_owned(),
             STANDARD_NO_PAD.encode(secret),
+            // As PHP, Go and .NET write JSON, and as HTML has it.
+            r#"p\"w\/d+\\longer"#.to_owned(),
+            r"p\u0022w/d\u002B\\longer".to_owned(),
+            "p&quot;w/d+\\longer".to_owned(),
         ] {
             let told = redact(secret, &format!("<{spelling}> and <{spelling}>"), false);
             assert_eq!(told, "<[redacted]> and <[redacted]>", "{spelling}");
+        }
+    }
+
+    #[test]
+    fn characters_that_mean_something_in_html_are_found_as_numbers() {
+        for spelling in [r"a\u0026b\u003cc\u003ed", r"a\u0026b\u003Cc\u003Ed", "a&amp;b&lt;c&gt;d"] {
+            assert_eq!(redact("a&b<c>d", spelling, false), "[redacted]", "{spelling}");
         }
     }
 

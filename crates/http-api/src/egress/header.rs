@@ -37,8 +37,20 @@ pub(crate) fn is_managed(name: &str) -> Option<&'static str> {
         "connection" | "keep-alive" | "te" | "upgrade" | "http2-settings" => {
             Some("it belongs to a single connection")
         }
-        "forwarded" | "via" | "x-real-ip" | "x-client-ip" | "true-client-ip" | "cf-connecting-ip"
-        | "x-original-url" | "x-rewrite-url" => Some("proxies set it"),
+        "forwarded"
+        | "via"
+        | "x-real-ip"
+        | "x-client-ip"
+        | "true-client-ip"
+        | "cf-connecting-ip"
+        | "fastly-client-ip"
+        | "x-cluster-client-ip"
+        | "x-proxyuser-ip"
+        | "x-original-url"
+        | "x-rewrite-url"
+        | "x-host" => Some("proxies set it"),
+        // A secret that comes back in two halves would not be known for one.
+        "range" | "if-range" => Some("answers are read as a whole"),
         "x-http-method" | "x-http-method-override" | "x-method-override" => {
             Some("give the method itself instead")
         }
