@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 use towline_core::{Context, Error, ToolSet};
 
@@ -13,6 +13,13 @@ use crate::client::{Api, Apis};
 use crate::config::ConfigError;
 use crate::openapi::{self, Document, Execute, OpenApiConfig, Report};
 use crate::request::{ApiRequest, ApiResponse};
+
+/// Tools that servers commonly have beside these: those of [`Router::health`](towline_core::Router::health), and of the
+/// metrics.
+const BUILT_IN: &[&str] = &["health_check", "server_info", "get_metrics"];
+
+/// A document of that many bytes is read at most.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What [`Apis::import`] made.
 #[derive(Debug)]
@@ -34,7 +41,7 @@ impl Apis {
     /// have one name.
     pub async fn import(&self) -> Result<Imported, ConfigError> {
         let mut imported = Imported { tools: ToolSet::new(), reports: BTreeMap::new() };
-        let mut names = HashSet::new();
+        let mut names: HashSet<String> = BUILT_IN.iter().copied().map(String::from).collect();
         names.extend(crate::tools(self).definitions().map(|tool| tool.name.to_string()));
         for api in self.iter() {
             let Some(config) = &api.config().openapi else { continue };
@@ -57,9 +64,14 @@ impl Apis {
 async fn document(api: &Api, config: &OpenApiConfig) -> Result<Document, ConfigError> {
     let (key, bytes) = match (&config.file, &config.endpoint) {
         (Some(file), _) => {
-            let bytes = tokio::fs::read(file).await.map_err(|error| {
-                ConfigError::new("file", format!("cannot be read: {}: {error}", file.display()))
-            })?;
+            let refuse = |problem: String| {
+                ConfigError::new("file", format!("cannot be read: {}: {problem}", file.display()))
+            };
+            let about = tokio::fs::metadata(file).await.map_err(|error| refuse(error.to_string()))?;
+            if !about.is_file() || about.len() > MOST_BYTES {
+                return Err(refuse("it is no file of 64 MiB at most".into()));
+            }
+            let bytes = tokio::fs::read(file).await.map_err(|error| refuse(error.to_string()))?;
             ("file", Bytes::from(bytes))
         }
         (None, Some(endpoint)) => ("endpoint", fetch(api, endpoint).await?),
@@ -98,6 +110,11 @@ async fn fetch(api: &Api, endpoint: &str) -> Result<Bytes, ConfigError> {
 #[async_trait]
 impl Execute for Api {
     async fn execute(&self, request: ApiRequest, context: &Context) -> Result<ApiResponse, Error> {
+        let mut request = request;
+        if self.sends(&ACCEPT) {
+            // What the operator says goes before what the document says.
+            request.headers.remove(ACCEPT);
+        }
         let answer = Api::execute(self, request, context).await?;
         Ok(bounded(answer, self.config().max_result_bytes))
     }

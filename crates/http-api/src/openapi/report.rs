@@ -1,6 +1,6 @@
 //! What came of importing a document.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -53,14 +53,43 @@ impl fmt::Display for Report {
             write!(f, "; {} left out by the configuration", self.excluded)?;
         }
         for Skipped { method, path, reason } in &self.skipped {
-            write!(f, "\nskipped {method} {path}: {reason}")?;
+            write!(f, "\nskipped {method} {}: {}", OneLine(path), OneLine(reason))?;
         }
         for Warning { tool, text } in &self.warnings {
             match tool {
-                Some(tool) => write!(f, "\n{tool}: {text}")?,
-                None => write!(f, "\n{text}")?,
+                Some(tool) => write!(f, "\n{tool}: {}", OneLine(text))?,
+                None => write!(f, "\n{}", OneLine(text))?,
             }
         }
         Ok(())
+    }
+}
+
+/// Text of a document, which may be anybody's, without what would begin a line of a log.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            match character {
+                c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
+                    write!(f, "{}", c.escape_default())?
+                }
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_cannot_begin_a_line() {
+        let mut report = Report::default();
+        report.warn(None, "a\n2026 ERROR forged");
+        assert!(report.to_string().ends_with(r"a\n2026 ERROR forged"), "{report}");
     }
 }

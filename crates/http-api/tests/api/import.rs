@@ -106,3 +106,15 @@ async fn two_tools_of_one_name_are_refused_before_anything_is_served() {
 
     assert_eq!(error, "API `b`: `openapi.prefix` must tell tools apart: there are two called `getNote`");
 }
+
+#[tokio::test]
+async fn no_operation_takes_the_name_of_a_tool_that_servers_have() {
+    let upstream = Upstream::start(notes).await;
+    for name in ["health_check", "server_info", "get_metrics", "call_rest_api"] {
+        let openapi = json!({"endpoint": "/openapi.json", "overrides": {"getNote": {"name": name}}});
+        let apis: Apis =
+            [Api::new("a", with_document(upstream.config(), openapi)).unwrap()].into_iter().collect();
+        let error = apis.import().await.unwrap_err().to_string();
+        assert!(error.ends_with(&format!("there are two called `{name}`")), "{error}");
+    }
+}

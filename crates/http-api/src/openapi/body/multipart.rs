@@ -2,6 +2,10 @@
 //!
 //! Source: RFC 7578, with names and file names written as the HTML standard has it ("Multipart form data").
 
+use std::hash::{BuildHasher, RandomState};
+
+use memchr::memmem::Finder;
+
 /// One part.
 #[derive(Clone, Debug)]
 pub(super) struct Part<'a> {
@@ -11,19 +15,19 @@ pub(super) struct Part<'a> {
     pub(super) bytes: Vec<u8>,
 }
 
-/// The body, and the boundary that its parts have between them: the same for the same parts, and in none of them.
+/// The body, and the boundary that its parts have between them, which is in none of them.
 pub(super) fn write(parts: &[Part<'_>]) -> (Vec<u8>, String) {
     let is_free = |boundary: &str| {
-        let boundary = boundary.as_bytes();
-        !parts.iter().any(|part| part.bytes.windows(boundary.len()).any(|window| window == boundary))
+        let finder = Finder::new(boundary.as_bytes());
+        parts.iter().all(|part| finder.find(&part.bytes).is_none())
     };
-    let mut n = 0_u64;
+    // Nobody can guess it, so that nobody can make this look through the parts more than once.
     let boundary = loop {
-        let candidate = format!("----towline-{n:016x}");
+        let [first, second] = [RandomState::new(), RandomState::new()].map(|state| state.hash_one(0));
+        let candidate = format!("----towline-{first:016x}{second:016x}");
         if is_free(&candidate) {
             break candidate;
         }
-        n += 1;
     };
     let size: usize = parts.iter().map(|part| part.bytes.len() + 256).sum();
     let mut out = Vec::with_capacity(size + 64);
@@ -65,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_boundary_is_in_no_part() {
+    fn a_boundary_cannot_be_guessed_from_another() {
         let part =
             |bytes: &[u8]| Part { name: "a", filename: None, content_type: None, bytes: bytes.to_vec() };
         let (_, plain) = write(&[part(b"x")]);

@@ -38,12 +38,13 @@ pub(super) fn names(value: &Value) -> Value {
 pub(super) fn enumeration(values: &[Value], members: &Map<String, Value>) -> Value {
     let is_text = members.get("type").and_then(Value::as_str) == Some("string");
     let mut out: Vec<Value> = Vec::with_capacity(values.len());
+    let mut seen = BTreeSet::new();
     for value in values {
         let value = match value {
             Value::Number(_) | Value::Bool(_) if is_text => Value::String(value.to_string()),
             other => other.clone(),
         };
-        if !out.contains(&value) {
+        if seen.insert(value.to_string()) {
             out.push(value);
         }
     }
