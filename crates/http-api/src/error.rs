@@ -57,8 +57,8 @@ pub enum ApiError {
     /// What came is no HTTP, or not encoded as it says.
     #[error("the API's answer is malformed")]
     Malformed,
-    /// A redirect leads out of the API.
-    #[error("the API answered with a redirect that leads out of it, which is never followed")]
+    /// A redirect leads out of the API, or to what its configuration does not allow.
+    #[error("the API answered with a redirect that leads out of what may be called, which is never followed")]
     RedirectedAway,
     /// There were too many redirects.
     #[error("the API redirected more than {most} times")]

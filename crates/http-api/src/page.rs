@@ -26,6 +26,10 @@ const CURSORS: &[(&str, &str)] = &[
     ("continuation_token", "continuation_token"),
 ];
 
+/// Where bodies say whether there is a next page.
+const MORE: &[&str] =
+    &["pageInfo.hasNextPage", "has_more", "hasMore", "meta.has_more", "pagination.has_more"];
+
 /// Where bodies keep the URL of the next page.
 const URLS: &[&str] = &["next", "links.next", "paging.next", "_links.next.href", "@odata.nextLink"];
 
@@ -88,14 +92,17 @@ fn cursor<'a>(config: &'a PaginationConfig, body: &str) -> Option<(&'a str, Stri
     if let (Some(field), Some(parameter)) = (&config.cursor_field, &config.cursor_parameter) {
         return Some((parameter, text_at(body, field)?));
     }
-    // Relay's way says apart whether there is more.
-    if text_at(body, "pageInfo.hasNextPage").is_some_and(|more| more == "false") {
+    // Some say apart whether there is more.
+    if MORE.iter().any(|path| text_at(body, path).is_some_and(|more| more == "false")) {
         return None;
     }
-    CURSORS.iter().find_map(|(field, parameter)| Some((*parameter, text_at(body, field)?)))
+    CURSORS.iter().find_map(|(field, parameter)| {
+        let cursor = text_at(body, field).filter(|cursor| !matches!(&**cursor, "true" | "false"))?;
+        Some((*parameter, cursor))
+    })
 }
 
-/// A string, number or boolean at a path of members, as text; nothing if it is empty.
+/// A string, number or boolean at a path of members, as text; nothing if it is an empty string.
 fn text_at(body: &str, path: &str) -> Option<String> {
     let mut at = body.trim();
     for name in path.split('.') {
@@ -224,6 +231,8 @@ mod tests {
         assert_eq!(body(r#"{"next": "https://evil.com/v1/a?page=2"}"#), None);
         assert_eq!(body(r#"{"next_cursor": null, "next": null}"#), None);
         assert_eq!(body(r#"{"pageInfo": {"hasNextPage": false, "endCursor": "x"}}"#), None);
+        assert_eq!(body(r#"{"items": [1], "has_more": false, "next_cursor": "x"}"#), None);
+        assert_eq!(body(r#"{"items": [1], "next_cursor": false}"#), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE};
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -114,7 +114,7 @@ impl Api {
         context: &Context,
     ) -> Result<ApiResponse, Error> {
         let exchange = self.prepare(request, options, context)?;
-        let (changes, within) = (!exchange.may_repeat(), exchange.within);
+        let (changes, began) = (!exchange.may_repeat(), Instant::now());
         // A caller who waits less than the API may take says nothing of the API: the exchange is dropped, not failed.
         let whole = exchange.deadline + GRACE;
         let deadline = context.deadline().map_or(whole, |deadline| deadline.min(whole));
@@ -124,7 +124,10 @@ impl Api {
             drop(slot);
             answer
         };
-        let late = |_| Err(ApiError::Timeout { within }.into_error(changes));
+        let late = |_| {
+            let within = Duration::from_millis(began.elapsed().as_millis() as u64);
+            Err(ApiError::Timeout { within }.into_error(changes))
+        };
         timeout_at(deadline, pin!(working)).await.unwrap_or_else(late)
     }
 
@@ -146,6 +149,11 @@ impl Api {
     /// Whether calls may use this method.
     pub fn allows(&self, method: &Method) -> bool {
         self.0.parts.policy.allows(method)
+    }
+
+    /// Whether the configuration sets a header of that name.
+    pub(crate) fn sends(&self, name: &HeaderName) -> bool {
+        self.0.headers.contains_key(name)
     }
 
     pub(crate) fn base(&self) -> &BaseUrl {

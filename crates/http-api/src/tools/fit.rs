@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use towline_core::Error;
 
@@ -42,9 +44,9 @@ pub(super) fn body(response: &ApiResponse, most: usize) -> Result<Fitted, Error>
     }
     if !response.is_cut
         && is_json(response)
-        && let Ok(json) = serde_json::from_slice::<&RawValue>(&response.body)
+        && let Some(json) = json(&response.body)
     {
-        return json_body(json.get(), most);
+        return json_body(json, most);
     }
     let Some(text) = text(response) else {
         let kind = content_type(response).unwrap_or("unknown content");
@@ -53,6 +55,65 @@ pub(super) fn body(response: &ApiResponse, most: usize) -> Result<Fitted, Error>
     };
     let total = (!response.is_cut).then_some(text.len() as u64);
     excerpt(&text, most, total)
+}
+
+/// The body as JSON that every reader of JSON takes: a half of a surrogate pair and thousands of brackets, which are JSON by
+/// its grammar, stay text.
+fn json(body: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(body).ok()?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
+    serde_json::from_str::<Whole>(text).ok().map(|_| text)
+}
+
+/// A value that is read and thrown away: with each of its strings, and no deeper than serde_json goes.
+struct Whole;
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Whole {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
+        while list.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 /// JSON, at most `most` bytes of it: an array loses items at its end, an object those of its largest array.

@@ -70,6 +70,10 @@ async fn upstream() -> Upstream {
             "/v1/liar" => answer(200, &[("content-type", "application/json")], "<html>"),
             "/v1/binary" => answer(200, &[("content-type", "image/png")], vec![0x89, b'P', 0, 0xff]),
             "/v1/latin" => answer(200, &[("content-type", "text/plain; charset=iso-8859-1")], vec![0xe4]),
+            "/v1" => told(r#"{"at": "the base URL"}"#),
+            "/v1/surrogate" => told(r#"{"a": "\ud800"}"#),
+            "/v1/deep" => told(&format!("{}{}", "[".repeat(15_000), "]".repeat(15_000))),
+            "/v1/marked" => told("\u{feff}{\"a\": 1}"),
             "/v1/empty" => answer(204, &[], ""),
             "/v1/missing" => {
                 answer(404, &[("content-type", "application/json")], r#"{"message": "Not\nFound"}"#)
@@ -113,6 +117,20 @@ async fn arguments_become_a_request_and_its_answer_comes_back() {
         }
         let told = call(&mut client, "call_rest_api", arguments).await;
         assert_eq!((told["body"]["type"].as_str().unwrap(), told["body"]["body"].as_str().unwrap()), body);
+    }
+}
+
+#[tokio::test]
+async fn what_the_operator_accepts_goes_before_what_this_does() {
+    let upstream = upstream().await;
+    let mut config = upstream.config();
+    config.default_headers.insert("Accept".into(), "application/vnd.x+json".to_owned().into());
+    let mut client = client([("test", config)]);
+    for (headers, accept) in
+        [(json!({}), "application/vnd.x+json"), (json!({"Accept": "text/html"}), "text/html")]
+    {
+        let arguments = json!({"api_name": "test", "endpoint": "/echo", "headers": headers});
+        assert_eq!(call(&mut client, "call_rest_api", arguments).await["body"]["accept"], accept);
     }
 }
 
@@ -182,6 +200,11 @@ async fn bodies_of_every_kind_are_json_in_the_end() {
         (&Value::Null, &json!("4 bytes of image/png, which is no text, are not shown."))
     );
     assert_eq!(body("/empty").await["body"], Value::Null);
+    // What is JSON by its grammar alone is text, and no defect of this server.
+    assert_eq!(body("/surrogate").await["body"], r#"{"a": "\ud800"}"#);
+    assert_eq!(body("/deep").await["body"].as_str().unwrap().len(), 30_000);
+    assert_eq!(body("/marked").await["body"], json!({"a": 1}));
+    assert_eq!(body("").await["body"]["at"], "the base URL");
     let told = body("/text").await;
     assert_eq!(told["truncated"]["shown"], 32768);
     assert_eq!((&told["truncated"]["total"], &told["truncated"]["unit"]), (&json!(60_000), &json!("bytes")));

@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use towline_core::Error;
 
+use crate::client::Api;
 use crate::encode::encode;
 use crate::request::ApiRequest;
 
@@ -20,7 +21,8 @@ use crate::request::ApiRequest;
 pub(super) struct Arguments {
     /// The API to call.
     pub(super) api_name: String,
-    /// The path below the API's base URL, such as `/repos/octocat/hello-world`; may have a query.
+    /// The path below the API's base URL, such as `/repos/octocat/hello-world`; may have a query. Empty for the base URL
+    /// itself.
     pub(super) endpoint: String,
     /// The HTTP method.
     #[serde(default)]
@@ -106,7 +108,7 @@ impl Scalar {
 
 impl Arguments {
     /// The request that they mean.
-    pub(super) fn request(&self) -> Result<ApiRequest, Error> {
+    pub(super) fn request(&self, api: &Api) -> Result<ApiRequest, Error> {
         let (path, in_endpoint) = match self.endpoint.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (self.endpoint.as_str(), None),
@@ -119,7 +121,7 @@ impl Arguments {
             }
         }
         let mut headers = self.headers()?;
-        if !headers.contains_key(ACCEPT) {
+        if !headers.contains_key(ACCEPT) && !api.sends(&ACCEPT) {
             headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/*;q=0.8, */*;q=0.5"));
         }
         let body = self.body(&mut headers)?;
@@ -189,5 +191,5 @@ fn with_slash(path: &str) -> String {
     let first = path.split('/').next().unwrap_or_default();
     let is_plain = first.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
         && !first.contains([':', '@', '\\', '%']);
-    if path.is_empty() || is_plain { format!("/{path}") } else { path.to_owned() }
+    if is_plain { format!("/{path}") } else { path.to_owned() }
 }

@@ -17,7 +17,7 @@ use crate::select::Selection;
 use crate::tools::{failure, fit};
 
 pub(super) async fn run(api: &Api, arguments: Arguments, context: &Context) -> Result<ToolResult, Error> {
-    let request = arguments.request()?;
+    let request = arguments.request(api)?;
     let selection = arguments.select.as_deref().map(Selection::compile).transpose()?.map(Arc::new);
     let mut options = CallOptions::new();
     options.cache_for = arguments.cache_duration.map(|seconds| Duration::from_secs(seconds.into()));
