@@ -6,12 +6,14 @@ mod limits;
 mod secret;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use towline_middleware::{CircuitBreakerConfig, RetryConfig};
 
@@ -89,7 +91,8 @@ pub struct ApiConfig {
     /// Lets the API be at a loopback, private, shared or link-local address. Addresses of cloud metadata services stay
     /// refused. Default: false.
     pub allow_private_networks: bool,
-    /// Networks that the API may be in whatever they are, such as `10.20.0.0/16`. Default: none.
+    /// Networks that the API may be in whatever they are, such as `10.20.0.0/16`, or single addresses. Default: none.
+    #[serde(deserialize_with = "networks")]
     pub allowed_networks: Vec<IpNet>,
     /// Hosts that a call may name in `webhook_url`; with none, the argument is refused. Default: none.
     pub webhook_hosts: Vec<String>,
@@ -311,6 +314,14 @@ impl ApiConfig {
             allowed_networks: self.allowed_networks.clone(),
         }
     }
+}
+
+/// Networks, or single addresses.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let network = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let networks = texts.iter().map(network).collect::<Result<_, _>>();
+    networks.map_err(|_| D::Error::custom("must be networks, such as `10.20.0.0/16`, or addresses"))
 }
 
 /// No time that is set may be longer: an hour.

@@ -34,7 +34,7 @@ fn every_key_is_read() {
         allowed_methods = ["GET", "POST"]
         allowed_paths = ["/a/*"]
         allow_private_networks = true
-        allowed_networks = ["10.0.0.0/8", "fd00::/8"]
+        allowed_networks = ["10.0.0.0/8", "fd00::/8", "127.0.0.1"]
         webhook_hosts = ["hooks.example.com", "127.0.0.1:8080"]
         timeout_ms = 1000
         connect_timeout_ms = 500
