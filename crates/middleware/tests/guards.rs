@@ -132,3 +132,13 @@ async fn audit_fits_a_tool_too() {
     Server::new(Router::new("test", "1").tool(tool)).oneshot(request("ping")).await.unwrap();
     assert_eq!(*lines.0.lock().unwrap(), ["- - tools/call ping allowed answered 0 ms -"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_a_failure_and_no_cancellation() {
+    let lines = Lines::default();
+    let tool = tool_fn("bad", "Panics.", async || -> String { panic!("in the tool") });
+    let tool = tool.layer(AuditLayer::to(lines.clone()));
+    let answer = Server::new(Router::new("test", "1").tool(tool)).oneshot(request("bad")).await;
+    assert!(answer.is_err());
+    assert_eq!(*lines.0.lock().unwrap(), ["- - tools/call bad allowed internal 0 ms -"]);
+}

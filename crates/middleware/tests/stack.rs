@@ -42,6 +42,11 @@ fn settings_that_cannot_work_are_refused_with_their_key() {
             "[server]\nrate_limit = true\n[tools]\nrate_limit = true",
             "tools.rate_limit.policies: there is another",
         ),
+        (
+            "[server]\nrate_limit = { max_wait_ms = 9000000000000000000 }",
+            "max_wait_ms: must be at most a year",
+        ),
+        ("[tool.a]\ncache = { ttl_ms = 9000000000000000000 }", "tool.a.cache.ttl_ms: must be at most a year"),
         ("[server]\ntimout = true", "unknown field `timout`"),
         ("[server]\ntimeout = 5", "expected true, false, or a table of settings"),
         ("[tool.a]\nretry = { attempts = 2 }", "unknown field `attempts`"),
@@ -134,6 +139,49 @@ async fn a_tool_s_deadline_counts_instead_of_the_server_s() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deadline_of_all_tools_counts_for_each_that_has_none() {
+    let settings = "[server]\ntimeout = false\n[tools]\ndeadline_ms = 700\n[tool.write]\ndeadline_ms = 5000";
+    let stack = Stack::new(config(settings)).unwrap();
+    let mut client = memory::connect(server(&stack, 0, &Arc::default()).unwrap());
+    let began = Instant::now();
+    assert_eq!(call(&mut client, "read").await["data"]["kind"], "timeout");
+    assert_eq!(began.elapsed(), Duration::from_millis(700));
+}
+
+/// Settings under which a caller's second call waits a minute for its turn.
+const WAITS: &str = r#"
+[server]
+timeout = { timeout_ms = 5000 }
+bulkhead = { max_concurrent = 1, max_queue = 0 }
+rate_limit = { max_wait_ms = 120000, policies = [{ name = "p", limit = 1, key = ["tool"] }] }
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_turn_is_within_the_deadline() {
+    let stack = Stack::new(config(WAITS)).unwrap();
+    let mut client = memory::connect(server(&stack, 0, &Arc::default()).unwrap());
+    assert_eq!(call(&mut client, "read").await["content"][0]["text"], "read");
+    let began = Instant::now();
+    // It could not be answered in time, so it is not begun.
+    assert_eq!(call(&mut client, "read").await["data"]["kind"], "rate_limited");
+    assert!(began.elapsed() <= 5 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_turn_holds_no_place() {
+    let settings = WAITS.replace("timeout_ms = 5000", "timeout_ms = 500000");
+    let stack = Stack::new(config(&settings)).unwrap();
+    let server = server(&stack, 0, &Arc::default()).unwrap();
+    let (mut greedy, mut other) = (memory::connect(server.clone()), memory::connect(server));
+    call(&mut greedy, "read").await;
+    let (_, answer) = tokio::join!(call(&mut greedy, "read"), async {
+        sleep(SECOND).await;
+        call(&mut other, "write").await
+    });
+    assert_eq!(answer["content"][0]["text"], "down", "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_upstream_has_a_breaker_of_its_own_and_get_metrics_shows_it() {
     let settings =
         config("[tools]\nretry = false\n[upstream.b]\ncircuit_breaker = { consecutive_failures = 1 }");
@@ -182,7 +230,30 @@ fn names_that_nothing_has_and_caches_of_what_writes_are_refused() {
         refused("[tool.write]\ncache = { ttl_ms = 5 }"),
         "tool.write.cache: this tool does not say that it is read-only"
     );
+    assert_eq!(
+        refused("[upstream.x]\nbulkhead = true"),
+        "upstream.x: there is none of that name; there are: none"
+    );
+    for (member, key) in [("tools = [\"raed\"]", "tools"), ("costs = { raed = 1 }", "costs")] {
+        let policy =
+            format!("[server]\nrate_limit = {{ policies = [{{ name = \"p\", limit = 1, {member} }}] }}");
+        let expected = format!("server.rate_limit.policies[0].{key}.raed: there is none of that name");
+        assert!(refused(&policy).starts_with(&expected), "{}", refused(&policy));
+    }
     let stack = Stack::new(config("[upstream.x]\nbulkhead = true")).unwrap();
     let error = stack.upstreams(["shop"], |_| None).unwrap_err();
     assert_eq!(error.to_string(), "upstream.x: there is none of that name; there are: shop");
+}
+
+#[test]
+fn names_that_two_things_have_are_refused() {
+    let stack = Stack::new(StackConfig::default()).unwrap();
+    let tools = || ToolSet::new().with(tool_fn("get_metrics", "Something else.", async || ""));
+    let error = stack.tools(Router::new("test", "1"), tools()).unwrap_err().to_string();
+    assert!(error.starts_with("server.metrics: there is a tool `get_metrics` already"), "{error}");
+    let without = Stack::new(config("[server]\nmetrics = false")).unwrap();
+    assert!(without.tools(Router::new("test", "1"), tools()).is_ok());
+
+    let error = stack.upstreams(["a", "a"], |_| None).unwrap_err().to_string();
+    assert!(error.starts_with("upstream.a: there are two"), "{error}");
 }

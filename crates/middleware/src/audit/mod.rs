@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower::{Layer, Service};
-use towline_core::{AnswerKind, Failure, Operation};
+use towline_core::{AnswerKind, ErrorKind, Failure, Operation};
 
 use record::Subject;
 pub use record::{AuditOutcome, AuditRecord, AuditSink, Decision, LogSink};
@@ -98,9 +98,11 @@ where
 
     fn call(&mut self, req: Req) -> Self::Future {
         let subject = Subject::new(&req, self.layer.with_arguments);
-        let entry =
-            Entry { sink: Arc::clone(&self.layer.sink), subject, began: Instant::now(), written: false };
-        ResponseFuture { inner: self.inner.call(req), entry }
+        let sink = Arc::clone(&self.layer.sink);
+        let mut entry = Entry { sink, subject, began: Instant::now(), written: false, is_running: true };
+        let inner = self.inner.call(req);
+        entry.is_running = false;
+        ResponseFuture { inner, entry }
     }
 }
 
@@ -110,6 +112,8 @@ struct Entry {
     subject: Subject,
     began: Instant,
     written: bool,
+    /// The wrapped service is at work this very moment: who sees this from outside sees a panic.
+    is_running: bool,
 }
 
 impl Entry {
@@ -122,7 +126,11 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.write(AuditOutcome::Cancelled);
+        let outcome = match self.is_running {
+            true => AuditOutcome::Failed(ErrorKind::Internal),
+            false => AuditOutcome::Cancelled,
+        };
+        self.write(outcome);
     }
 }
 
@@ -145,7 +153,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let answer = ready!(this.inner.poll(cx));
+        this.entry.is_running = true;
+        let polled = this.inner.poll(cx);
+        this.entry.is_running = false;
+        let answer = ready!(polled);
         this.entry.write(match &answer {
             Ok(result) => match AnswerKind::of(result) {
                 AnswerKind::ToolError => AuditOutcome::ToolError,

@@ -4,11 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::sync::oneshot::Receiver;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 use tower::Service;
 use tower::util::Oneshot;
 use towline_core::{Error, ErrorKind, Failure, ToolResult};
@@ -42,8 +43,10 @@ pin_project! {
 
 /// An old answer, in case that no new one comes.
 pub(super) struct Fallback {
-    pub(super) entry: Arc<Entry>,
-    pub(super) until: Instant,
+    entry: Arc<Entry>,
+    until: Instant,
+    /// Rings before the caller's own deadline: after it nobody would hear of the old answer.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: Service<Req>, Req> ResponseFuture<S, Req> {
@@ -52,7 +55,30 @@ impl<S: Service<Req>, Req> ResponseFuture<S, Req> {
     }
 }
 
+/// How long before the caller's deadline an old answer is given, and which share of the time that is left at most.
+const AHEAD: Duration = Duration::from_millis(100);
+const SHARE_AHEAD: u32 = 10;
+
 impl Fallback {
+    /// An answer that may be given `until` then, to a caller that waits no longer than to `deadline`.
+    pub(super) fn new(entry: Arc<Entry>, until: Instant, deadline: Option<Instant>) -> Self {
+        let patience = deadline.map(|deadline| {
+            let ahead = AHEAD.min(deadline.saturating_duration_since(Instant::now()) / SHARE_AHEAD);
+            Box::pin(sleep_until(deadline - ahead))
+        });
+        Self { entry, until, patience }
+    }
+
+    /// The answer, once the caller cannot wait for another any longer.
+    fn in_time(&mut self, cx: &mut Context<'_>, tool: &CachedTool) -> Option<ToolResult> {
+        let rang = self.patience.as_mut()?.as_mut().poll(cx).is_ready();
+        if rang {
+            self.patience = None;
+            return self.answer(ErrorKind::Timeout, tool);
+        }
+        None
+    }
+
     /// The answer, if `kind` is a failure that it may stand in for.
     pub(super) fn answer(&self, kind: ErrorKind, tool: &CachedTool) -> Option<ToolResult> {
         use ErrorKind::{CircuitOpen, Internal, Overloaded, Timeout, Unavailable};
@@ -84,11 +110,13 @@ where
                 }
                 Projected::Bypassed { inner } => return inner.poll(cx),
                 Projected::Loading { receiver, fallback } => {
-                    let answer = ready!(receiver.poll(cx)).unwrap_or_else(|_| Err(lost().into()));
+                    let Poll::Ready(answer) = receiver.poll(cx) else { return old(fallback, cx, tool) };
+                    let answer = answer.unwrap_or_else(|_| Err(lost().into()));
                     return Poll::Ready(settle(answer, fallback.as_ref(), tool, Answered::Miss));
                 }
                 Projected::Waiting { receiver, own, fallback } => {
-                    let answer = match ready!(receiver.poll(cx)) {
+                    let Poll::Ready(told) = receiver.poll(cx) else { return old(fallback, cx, tool) };
+                    let answer = match told {
                         Ok(Told::Own) => Err(own.take().expect("polled after it was done")),
                         Ok(Told::Answer(result)) => Ok(Ok(result)),
                         Ok(Told::Failed(failed)) => Ok(Err(failed.into_error().into())),
@@ -105,6 +133,18 @@ where
             tool.counts.add(Answered::Bypass);
             this.state.set(State::Bypassed { inner: Oneshot::new(inner, req) });
         }
+    }
+}
+
+/// An old answer, if there is no more time to wait for a new one.
+fn old<E>(
+    fallback: &mut Option<Fallback>,
+    cx: &mut Context<'_>,
+    tool: &CachedTool,
+) -> Poll<Result<ToolResult, E>> {
+    match fallback.as_mut().and_then(|fallback| fallback.in_time(cx, tool)) {
+        Some(answer) => Poll::Ready(Ok(answer)),
+        None => Poll::Pending,
     }
 }
 

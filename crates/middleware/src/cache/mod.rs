@@ -54,13 +54,28 @@ pub struct CacheLayer {
 
 impl CacheLayer {
     /// Each service that the layer is put around gets a store of its own, with the default bounds.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `policy` is not [valid](CachePolicy::validate).
     pub fn new(policy: CachePolicy) -> Self {
-        Self { policy: Arc::new(policy), store: None }
+        Self::with(policy, None)
     }
 
     /// The answers of all services that the layer is put around are kept in `store`, within its bounds.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `policy` is not [valid](CachePolicy::validate).
     pub fn shared(store: CacheStore, policy: CachePolicy) -> Self {
-        Self { policy: Arc::new(policy), store: Some(store) }
+        Self::with(policy, Some(store))
+    }
+
+    fn with(policy: CachePolicy, store: Option<CacheStore>) -> Self {
+        if let Err(error) = policy.validate() {
+            panic!("{error}");
+        }
+        Self { policy: Arc::new(policy), store }
     }
 }
 
@@ -139,7 +154,7 @@ impl<S> Cache<S> {
         }
         let fallback = kept.map(|entry| {
             let until = entry.stored_at + entry.fresh_for + policy.stale_if_error;
-            Fallback { entry, until }
+            Fallback::new(entry, until, req.context().deadline())
         });
 
         let id: Id = (key.into(), generation);

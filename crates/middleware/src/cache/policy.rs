@@ -64,6 +64,9 @@ pub enum CacheScope {
     Shared,
 }
 
+/// Nothing is kept or waited for any longer. Far below what clocks can count.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 impl CachePolicy {
     /// Keeps answers for `ttl`, with the defaults for the rest.
     pub const fn new(ttl: Duration) -> Self {
@@ -88,6 +91,16 @@ impl CachePolicy {
     /// Names the key that cannot, as it stands in a file.
     pub fn validate(&self) -> Result<(), ConfigError> {
         not_zero("ttl_ms", self.ttl)?;
+        for (key, time) in [
+            ("ttl_ms", self.ttl),
+            ("stale_while_revalidate_ms", self.stale_while_revalidate),
+            ("stale_if_error_ms", self.stale_if_error),
+            ("load_timeout_ms", self.load_timeout),
+        ] {
+            if time > LONGEST {
+                return Err(ConfigError::new(key, "must be at most a year"));
+            }
+        }
         share("jitter", self.jitter)?;
         positive("max_entry_bytes", self.max_entry_bytes as u64)?;
         positive("max_loads", self.max_loads as u64)?;
@@ -103,7 +116,7 @@ impl CachePolicy {
     /// some centuries.
     pub(super) fn keep(&self, fresh_for: Duration) -> Duration {
         let stale = self.stale_while_revalidate.max(self.stale_if_error);
-        fresh_for.saturating_add(stale).min(Duration::from_secs(365 * 24 * 3600))
+        fresh_for.saturating_add(stale).min(LONGEST)
     }
 }
 

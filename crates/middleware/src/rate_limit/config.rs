@@ -130,6 +130,9 @@ impl RateLimitConfig {
         if self.max_keys == 0 {
             return Err(ConfigError::new("max_keys", "must be more than 0"));
         }
+        if self.max_wait > LONGEST {
+            return Err(ConfigError::new("max_wait_ms", "must be at most a year"));
+        }
         let mut names = HashSet::new();
         for (at, policy) in self.policies.iter().enumerate() {
             let within = |error: ConfigError| error.within(&format!("policies[{at}]"));

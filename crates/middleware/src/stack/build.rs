@@ -55,9 +55,9 @@ impl Stack {
             .layer(option_layer(config.trace.then(TraceLayer::new)))
             .layer(option_layer(config.metrics.then(|| MetricsLayer::new(&self.metrics))))
             .layer(option_layer(audit))
-            .layer(option_layer(bulkhead))
-            .layer(option_layer(limit))
             .layer(option_layer(self.deadline()))
+            .layer(option_layer(limit))
+            .layer(option_layer(bulkhead))
             .into_inner()
     }
 
@@ -68,11 +68,15 @@ impl Stack {
         let general = config.server.timeout.on().map(|config| config.timeout);
         let own = config.tool.iter().filter_map(|(name, layers)| Some((name, layers.deadline_ms?)));
         let mut own = own.peekable();
-        if general.is_none() && own.peek().is_none() {
+        let of_tools = config.tools.deadline_ms.map(Duration::from_millis);
+        if general.is_none() && of_tools.is_none() && own.peek().is_none() {
             return None;
         }
-        let layer =
+        let mut layer =
             TimeoutLayer::new(general.unwrap_or(Duration::MAX)).events(self.metrics.events(), "server");
+        if let Some(time) = of_tools {
+            layer = layer.tools(time);
+        }
         Some(own.fold(layer, |layer, (name, ms)| layer.target(name, Duration::from_millis(ms))))
     }
 

@@ -175,14 +175,10 @@ impl StackConfig {
 
     /// Refusals and metrics name a policy, so two of one name could not be told apart.
     fn check_policy_names(&self) -> Result<(), ConfigError> {
-        let limits = |layers: &ToolLayers| layers.rate_limit.as_ref().and_then(Switch::on).cloned();
-        let server = [("server".to_owned(), self.server.rate_limit.on().cloned())];
-        let tools = [("tools".to_owned(), limits(&self.tools))];
-        let each = self.tool.iter().map(|(name, layers)| (format!("tool.{name}"), limits(layers)));
         let mut names = HashSet::new();
-        for (place, limit) in server.into_iter().chain(tools).chain(each) {
-            for policy in limit.into_iter().flat_map(|limit| limit.policies) {
-                if !names.insert(policy.name.clone()) {
+        for (place, limit) in self.limits() {
+            for policy in &limit.policies {
+                if !names.insert(&policy.name) {
                     let key = format!("{place}.rate_limit.policies");
                     let problem = format!("there is another policy named {:?}", policy.name);
                     return Err(ConfigError::new(key, problem));
@@ -190,6 +186,17 @@ impl StackConfig {
             }
         }
         Ok(())
+    }
+
+    /// The rate limits that are on, and where they stand.
+    pub(super) fn limits(&self) -> impl Iterator<Item = (String, &RateLimitConfig)> {
+        let server = self.server.rate_limit.on().map(|limit| ("server".to_owned(), limit));
+        let tools =
+            self.tools.rate_limit.as_ref().and_then(Switch::on).map(|limit| ("tools".to_owned(), limit));
+        let each = self.tool.iter().filter_map(|(name, layers)| {
+            Some((format!("tool.{name}"), layers.rate_limit.as_ref().and_then(Switch::on)?))
+        });
+        server.into_iter().chain(tools).chain(each)
     }
 
     /// The layers of the tool of that name: its own settings, and those of all tools where it has none.

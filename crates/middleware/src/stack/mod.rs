@@ -3,8 +3,8 @@
 //! | place | layers, outermost first | why there |
 //! |---|---|---|
 //! | server | trace, metrics, audit | they see what the others refuse, too |
-//! | | bulkhead, rate limit | what is refused costs little |
-//! | | timeout | one deadline for the whole call, which the tool can see |
+//! | | timeout | one deadline for the whole call, waiting included, which the tool can see |
+//! | | rate limit, bulkhead | what is refused costs little, and who waits for a turn holds no place |
 //! | tool | trace | a span of its own |
 //! | | validate, rate limit | nothing is kept, tried or counted for a call that may not run |
 //! | | cache | after authorization, and before anything that guards what it spares |
@@ -14,7 +14,8 @@
 //! | | panic guard | a panic is a failure, which the breaker sees |
 //!
 //! Retries do not repeat what an open circuit refuses, an answer from the cache needs no circuit, and what waits in a
-//! queue has not begun to use up the time of its attempt.
+//! queue has not begun to use up the time of its attempt. To a breaker's rule about slow calls, though, time in the queue of a
+//! bulkhead counts: an open circuit must refuse at once, so it stands outside.
 
 mod build;
 mod config;
@@ -35,6 +36,9 @@ use crate::metrics::{Metrics, UpstreamSnapshot};
 use crate::rate_limit::{RateLimiter, RateLimiters};
 
 use report::Grown;
+
+/// The tool that tells of the metrics.
+const GET_METRICS: &str = "get_metrics";
 
 pub use config::{AuditConfig, ServerLayers, StackConfig, ToolLayers, UpstreamLayers, ValidateConfig};
 pub use switch::Switch;
@@ -134,6 +138,13 @@ impl Stack {
         I: IntoIterator<Item: Into<String>>,
     {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        for (at, name) in names.iter().enumerate() {
+            let is_taken = self.breakers.get(name).is_some();
+            if is_taken || names[..at].contains(name) {
+                let problem = "there are two upstreams, or a tool and an upstream, of that name";
+                return Err(ConfigError::new(format!("upstream.{name}"), problem));
+            }
+        }
         known("upstream", self.config.upstream.keys(), &names)?;
         let guards = names.iter().map(|name| {
             let layers = self.config.upstream.get(name).cloned().unwrap_or_default();
@@ -149,15 +160,23 @@ impl Stack {
     }
 
     /// Adds these tools to the router, each with its layers around it: all of a server's at once. If there are metrics,
-    /// the tool `get_metrics` comes with them, without layers: it answers when nothing else does.
+    /// the tool `get_metrics` comes with them, with none of a tool's layers around it; those of the server are.
     ///
     /// # Errors
     ///
-    /// When the settings have a tool that is not among them, or a cache for one that does not say that it is
-    /// read-only.
+    /// When the settings have a tool that is not among them, also in the policies of a rate limit, or a cache for one that
+    /// does not say that it is read-only; and when one of them is called `get_metrics`.
     pub fn tools(&self, router: Router, tools: ToolSet) -> Result<Router, ConfigError> {
         let names: Vec<String> = tools.definitions().map(|definition| definition.name.to_string()).collect();
         known("tool", self.config.tool.keys(), &names)?;
+        let upstreams: Vec<String> = self.upstreams.guards.keys().cloned().collect();
+        known("upstream", self.config.upstream.keys(), &upstreams)?;
+        self.known_in_policies(&names)?;
+        if self.config.server.metrics && names.iter().any(|name| name == GET_METRICS) {
+            let problem =
+                format!("there is a tool `{GET_METRICS}` already: turn them off, or give it another name");
+            return Err(ConfigError::new("server.metrics", problem));
+        }
         for definition in tools.definitions() {
             let layers = self.config.of_tool(&definition.name);
             let is_cached = layers.cache.as_ref().and_then(Switch::on).is_some();
@@ -172,6 +191,19 @@ impl Stack {
             true => router.tool(self.metrics.tool()),
             false => router,
         })
+    }
+
+    /// Refuses policies about tools that nobody has.
+    fn known_in_policies(&self, names: &[String]) -> Result<(), ConfigError> {
+        for (place, limit) in self.config.limits() {
+            for (at, policy) in limit.policies.iter().enumerate() {
+                let within = |table: &str| format!("{place}.rate_limit.policies[{at}].{table}");
+                let tools = policy.tools.iter().filter(|name| *name != GET_METRICS);
+                known(&within("tools"), tools, names)?;
+                known(&within("costs"), policy.costs.keys().filter(|name| *name != GET_METRICS), names)?;
+            }
+        }
+        Ok(())
     }
 
     /// What the layers count and time.
@@ -208,7 +240,8 @@ fn known<'a>(
 ) -> Result<(), ConfigError> {
     for name in configured {
         if !names.contains(name) {
-            let problem = format!("there is none of that name; there are: {}", names.join(", "));
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let problem = format!("there is none of that name; there are: {names}");
             return Err(ConfigError::new(format!("{table}.{name}"), problem));
         }
     }

@@ -72,19 +72,28 @@ pub struct TimeoutLayer {
 #[derive(Clone, Debug)]
 struct Times {
     timeout: Duration,
+    /// Of calls of tools that have no time of their own.
+    tools: Option<Duration>,
     by_target: BTreeMap<String, Duration>,
 }
 
 impl TimeoutLayer {
     /// Gives every answer that much time.
     pub fn new(timeout: Duration) -> Self {
-        Self { times: Arc::new(Times { timeout, by_target: BTreeMap::new() }), elapsed: None }
+        Self { times: Arc::new(Times { timeout, tools: None, by_target: BTreeMap::new() }), elapsed: None }
     }
 
     /// Gives answers about this target, such as the tool that a `tools/call` names, another time.
     #[must_use]
     pub fn target(mut self, target: impl Into<String>, timeout: Duration) -> Self {
         Arc::make_mut(&mut self.times).by_target.insert(target.into(), timeout);
+        self
+    }
+
+    /// Gives calls of tools that have no time of their own another time than the rest.
+    #[must_use]
+    pub fn tools(mut self, timeout: Duration) -> Self {
+        Arc::make_mut(&mut self.times).tools = Some(timeout);
         self
     }
 
@@ -135,10 +144,12 @@ where
 
 impl Times {
     fn of<Req: Operation>(&self, req: &Req) -> Duration {
-        if self.by_target.is_empty() {
-            return self.timeout;
-        }
-        req.target().and_then(|target| self.by_target.get(target)).copied().unwrap_or(self.timeout)
+        let own = match self.by_target.is_empty() {
+            true => None,
+            false => req.target().and_then(|target| self.by_target.get(target)).copied(),
+        };
+        let of_tools = || self.tools.filter(|_| req.method() == "tools/call");
+        own.or_else(of_tools).unwrap_or(self.timeout)
     }
 }
 

@@ -71,6 +71,28 @@ async fn a_refresh_that_fails_leaves_the_old_answer_until_it_is_too_old() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stale_answer_comes_before_the_caller_s_deadline_passes() {
+    let upstream = Upstream::new().taking(20 * SECOND);
+    let mut policy = policy(10 * SECOND);
+    policy.stale_if_error = 1000 * SECOND;
+    let service = cached(&upstream, policy);
+    ask(&service, call("{}")).await.unwrap();
+    advance(11 * SECOND).await;
+
+    // The first begins a load, the second waits for it.
+    for (patience, wait) in [(3000, 2900), (500, 450)] {
+        let mut hurried = call("{}");
+        let asked = Instant::now();
+        hurried.context_mut().tighten_deadline(asked + Duration::from_millis(patience));
+        assert_eq!(answer(&service, hurried).await.0, "1");
+        assert_eq!(asked.elapsed(), Duration::from_millis(wait));
+    }
+    // The load goes on, for those who ask later.
+    sleep(20 * SECOND).await;
+    assert_eq!((upstream.calls(), answer(&service, call("{}")).await.0), (2, "2".into()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refresh_ends_at_its_own_deadline() {
     let upstream = Upstream::new().taking(SECOND);
     let mut policy = policy(10 * SECOND);
