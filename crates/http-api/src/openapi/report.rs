@@ -73,7 +73,7 @@ impl fmt::Display for OneLine<'_> {
         for character in self.0.chars() {
             match character {
                 c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
-                    write!(f, "{}", c.escape_default())?
+                    write!(f, "{}", c.escape_default())?;
                 }
                 c => f.write_char(c)?,
             }
