@@ -196,6 +196,7 @@ impl Model {
         } else if call.is_probe {
             let too_slow = slow && self.config.slow_call_rate > 0.0;
             self.probes.push(!failed && !too_slow);
+            self.probes_since = self.now;
             let good = self.probes.iter().filter(|good| **good).count();
             let left = self.config.probes as usize - self.probes.len();
             if good >= self.config.probe_successes as usize {

@@ -232,7 +232,9 @@ impl Machine {
 
     /// Counts a probe, and closes or opens if it decides.
     fn judge(&mut self, has_failed: bool, now: Instant) {
-        let Phase::HalfOpen { succeeded, failed, .. } = &mut self.phase else { return };
+        let Phase::HalfOpen { out, out_since, succeeded, failed } = &mut self.phase else { return };
+        // What answers one probe does not hang on the others: they get their time anew.
+        *out_since = (*out > 0).then_some(now);
         *(if has_failed { &mut *failed } else { &mut *succeeded }) += 1;
         if *succeeded >= self.config.probe_successes {
             self.go(Phase::Closed { since: now, failures_in_a_row: 0 }, Reason::ProbesSucceeded, None);
