@@ -257,3 +257,18 @@ fn names_that_two_things_have_are_refused() {
     let error = stack.upstreams(["a", "a"], |_| None).unwrap_err().to_string();
     assert!(error.starts_with("upstream.a: there are two"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_servers_with_one_stack_share_what_it_allows() {
+    let settings = "[server]\nrate_limit = { policies = [{ name = \"p\", limit = 1, key = [\"server\"] }] }";
+    let stack = Stack::new(config(settings)).unwrap();
+    let first = server(&stack, 0, &Arc::default()).unwrap();
+    let second = Server::new(Router::new("test", "1").tool(tool_fn("read", "Reads.", async || "read")));
+    let second = second.layer(stack.server());
+    let (mut first, mut second) = (memory::connect(first), memory::connect(second));
+    assert_eq!(call(&mut first, "read").await["content"][0]["text"], "read");
+    assert_eq!(call(&mut second, "read").await["data"]["kind"], "rate_limited");
+    // Each part is told of once.
+    let told = stack.metrics().encode();
+    assert_eq!(told.matches("mcp_bulkhead_available{name=\"server\"}").count(), 1, "{told}");
+}

@@ -22,7 +22,8 @@ use crate::trace::TraceLayer;
 use crate::validate::ValidateLayer;
 
 impl Stack {
-    /// The layers around the whole server.
+    /// The layers around the whole server. What they hold is shared: of two servers with them, one over stdio and one over
+    /// HTTP say, each caller has one allowance, and all calls share the places of one bulkhead.
     pub fn server<S, Req>(
         &self,
     ) -> impl Layer<
@@ -48,9 +49,8 @@ impl Stack {
             true => AuditLayer::new().with_arguments(),
             false => AuditLayer::new(),
         });
-        let bulkhead = config.bulkhead.on();
-        let bulkhead = bulkhead.map(|config| BulkheadLayer::shared(self.bulkhead("server", config)));
-        let limit = config.rate_limit.on().map(|config| RateLimitLayer::shared(self.limiter(config)));
+        let bulkhead = self.server_bulkhead.clone().map(BulkheadLayer::shared);
+        let limit = self.server_limiter.clone().map(RateLimitLayer::shared);
         ServiceBuilder::new()
             .layer(option_layer(config.trace.then(TraceLayer::new)))
             .layer(option_layer(config.metrics.then(|| MetricsLayer::new(&self.metrics))))
@@ -114,7 +114,8 @@ impl Stack {
         let breaker = on(&layers.circuit_breaker).map(|config| {
             CircuitBreakerLayer::shared(self.breakers.register(format!("tool:{name}"), config.clone()))
         });
-        let bulkhead = on(&layers.bulkhead).map(|config| BulkheadLayer::shared(self.bulkhead(name, config)));
+        let bulkhead = on(&layers.bulkhead)
+            .map(|config| BulkheadLayer::shared(self.bulkhead(&format!("tool:{name}"), config)));
         let (breakers, bulkheads) = (self.upstreams.clone(), self.upstreams.clone());
         let has_upstreams = !self.upstreams.guards.is_empty();
         let upstream_breaker = has_upstreams.then(|| {

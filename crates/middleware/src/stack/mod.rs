@@ -70,6 +70,8 @@ pub struct Stack {
     upstreams: Upstreams,
     bulkheads: Grown<Bulkhead, Bulkheads>,
     limiters: Grown<RateLimiter, RateLimiters>,
+    server_bulkhead: Option<Bulkhead>,
+    server_limiter: Option<RateLimiter>,
     /// What all tools share that have no limit of their own.
     shared_limiter: Option<RateLimiter>,
 }
@@ -105,9 +107,15 @@ impl Stack {
             upstreams: Upstreams::default(),
             bulkheads: Grown::default(),
             limiters: Grown::default(),
+            server_bulkhead: None,
+            server_limiter: None,
             shared_limiter: None,
             config,
         };
+        let server = &stack.config.server;
+        let bulkhead = server.bulkhead.on().map(|config| stack.bulkhead("server", config));
+        let limiter = server.rate_limit.on().map(|config| stack.limiter(config));
+        (stack.server_bulkhead, stack.server_limiter) = (bulkhead, limiter);
         let shared = stack.config.tools.rate_limit.as_ref().and_then(Switch::on);
         stack.shared_limiter = shared.map(|config| stack.limiter(config));
         let metrics = &stack.metrics;
