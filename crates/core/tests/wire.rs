@@ -40,6 +40,10 @@ struct Empty {}
 
 /// Sends bytes as a client on a stream would, after a handshake of that revision if there is one.
 async fn send(body: &[u8], handshake: Option<ProtocolVersion>) -> String {
+    send_to(server(), body, handshake).await
+}
+
+async fn send_to(server: Server, body: &[u8], handshake: Option<ProtocolVersion>) -> String {
     let bytes = Bytes::copy_from_slice(body);
     let (id, mut request) = match codec::decode(bytes, &Limits::default()) {
         Ok(Message::Request(id, request)) => (id, request),
@@ -52,7 +56,7 @@ async fn send(body: &[u8], handshake: Option<ProtocolVersion>) -> String {
     let answer = match codec::negotiate(&mut request, Agreed::Handshake(handshake)) {
         Ok(()) => {
             let version = request.context().version();
-            let answer = server().oneshot(request).await;
+            let answer = server.oneshot(request).await;
             codec::encode(Some(&id), &answer, version)
         }
         Err(error) => codec::encode(Some(&id), &Err(error), ProtocolVersion::LATEST),
@@ -281,4 +285,16 @@ async fn older_clients_shake_hands_first() {
         send(call, Some(ProtocolVersion::V2024_11_05)).await,
         r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"x"}]}}"#
     );
+}
+
+#[tokio::test]
+async fn an_extension_is_told_to_those_who_know_of_extensions() {
+    let settings = serde_json::json!({"directoryRead": true}).as_object().unwrap().clone();
+    let server = Server::new(Router::new("test", "1").extension("com.example/folders", settings));
+    let body = br#"{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    let answer = send_to(server.clone(), body, None).await;
+    assert!(answer.contains(r#""extensions":{"com.example/folders":{"directoryRead":true}}"#), "{answer}");
+    let body = br#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
+    let answer = send_to(server, body, None).await;
+    assert!(!answer.contains("extensions"), "{answer}");
 }

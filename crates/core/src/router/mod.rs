@@ -11,6 +11,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 pub use routes::{RouteFuture, Routes};
 
 use self::lists::ListSettings;
@@ -185,10 +187,20 @@ impl Router {
         self
     }
 
+    /// Declares an extension of the protocol, by its identifier, such as `io.modelcontextprotocol/skills`. Its methods are
+    /// added with [`method`](Self::method).
+    ///
+    /// `settings` is what the extension defines, often nothing. Clients of revisions before 2026-07-28 are not told.
+    #[must_use]
+    pub fn extension(mut self, identifier: impl Into<Box<str>>, settings: Map<String, Value>) -> Self {
+        self.offer.extensions.insert(identifier.into(), settings);
+        self
+    }
+
     /// Settles what is offered.
     pub(crate) fn build(mut self) -> Routes {
         if let Some(checks) = self.health.take() {
-            let Offer { tools, resources, prompts } = &mut self.offer;
+            let Offer { tools, resources, prompts, .. } = &mut self.offer;
             let facts =
                 ServerFacts { tools: tools.len() + 2, resources: resources.len(), prompts: prompts.len() };
             *tools = std::mem::take(tools)

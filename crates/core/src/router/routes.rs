@@ -1,5 +1,6 @@
 //! What a server offers, settled: each method's answer, and what never changes of it already written.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -55,7 +56,12 @@ struct Capabilities {
     completions: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     logging: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Extensions::is_empty")]
+    extensions: Extensions,
 }
+
+/// What a server can do beyond the protocol's own: settings by the extension's identifier.
+pub(super) type Extensions = BTreeMap<Box<str>, Map<String, Value>>;
 
 impl Capabilities {
     /// As an older revision knows them.
@@ -63,6 +69,7 @@ impl Capabilities {
         let mut capabilities = self.clone();
         // Older clients set the level of log messages for a whole session; these servers have none.
         capabilities.logging = None;
+        capabilities.extensions.clear();
         if version < ProtocolVersion::V2025_03_26 {
             capabilities.completions = None;
         }
@@ -76,11 +83,12 @@ pub(super) struct Offer {
     pub(super) tools: ToolSet,
     pub(super) resources: ResourceSet,
     pub(super) prompts: PromptSet,
+    pub(super) extensions: Extensions,
 }
 
 impl Routes {
     pub(super) fn new(identity: Identity, offer: Offer, lists: ListSettings, methods: Methods) -> Self {
-        let Offer { tools, resources, prompts } = offer;
+        let Offer { tools, resources, prompts, extensions } = offer;
         let completes = resources.has_completions() || prompts.has_completions();
         let capabilities = Capabilities {
             tools: (!tools.is_empty()).then(Map::new),
@@ -88,6 +96,7 @@ impl Routes {
             prompts: (!prompts.is_empty()).then(Map::new),
             completions: completes.then(Map::new),
             logging: Some(Map::new()),
+            extensions,
         };
         let discovery = codec::discovery(&identity, &capabilities, lists.freshness);
         Self(Arc::new(Inner {
