@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::codec::HeaderParams;
 use crate::error::Error;
 use crate::extensions::Extensions;
+use crate::input::Supplied;
 use crate::json::RawJson;
 use crate::meta::{ClientInfo, RequestMeta};
 use crate::notifier::Notifier;
@@ -27,6 +28,7 @@ pub struct Context {
     extensions: Extensions,
     id: Option<RequestId>,
     carrier: Carrier,
+    can_be_asked: bool,
     deadline: Option<Instant>,
 }
 
@@ -47,6 +49,7 @@ impl Context {
             extensions: Extensions::default(),
             id: None,
             carrier: Carrier::InProcess,
+            can_be_asked: false,
             deadline: None,
         }
     }
@@ -69,6 +72,16 @@ impl Context {
     /// Says what carries the request; for transports.
     pub fn set_carrier(&mut self, carrier: Carrier) {
         self.carrier = carrier;
+    }
+
+    /// Whether the client can be asked for input: one of an older revision only on a connection that carries requests to it.
+    pub fn can_be_asked(&self) -> bool {
+        self.version.is_modern() || self.can_be_asked
+    }
+
+    /// Says that the client of an older revision can be asked for input; for transports, which then ask it.
+    pub fn set_can_be_asked(&mut self) {
+        self.can_be_asked = true;
     }
 
     /// Who the request is made for, if a layer has found out.
@@ -98,15 +111,23 @@ impl Context {
         self.deadline = Some(deadline);
     }
 
-    /// The answers to the input that an earlier answer asked for (`inputResponses`), by the keys that it gave them.
+    /// The answers to the input that an earlier answer asked for (`inputResponses`), by the keys that it gave them, as they
+    /// came. [`Input`](crate::Input) reads them.
     pub fn input_responses(&self) -> Option<RawJson> {
         self.meta.json(self.meta.places.input_responses)
     }
 
-    /// The state that an earlier answer gave the client to send back (`requestState`). It has been in the client's
-    /// hands: it may be anything.
+    /// The state that an earlier answer gave the client to send back (`requestState`), as it came: it may be anything.
     pub fn request_state(&self) -> Option<RawJson> {
         self.meta.json(self.meta.places.request_state)
+    }
+
+    /// Whether the request brings input that an earlier answer to it asked for.
+    pub fn brings_input(&self) -> bool {
+        let places = &self.meta.places;
+        places.input_responses.range().is_some()
+            || places.request_state.range().is_some()
+            || self.extensions.get::<Supplied>().is_some()
     }
 
     /// The revision in which the answer is written.

@@ -48,6 +48,9 @@ impl From<Range<usize>> for Place {
 /// Where the members are that few requests have, or that few readers look at.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Places {
+    /// The value that `Mcp-Name` mirrors.
+    pub(crate) subject: Place,
+    pub(crate) arguments: Place,
     pub(crate) cursor: Place,
     pub(crate) input_responses: Place,
     pub(crate) request_state: Place,

@@ -55,7 +55,7 @@ impl<Res: Any, E: Failure> Classify<Res, E> for ByKind {
 
 #[cfg(test)]
 mod tests {
-    use towline_core::{BoxError, Error, RawJson, ToolResult};
+    use towline_core::{BoxError, Context, Error, RawJson, ToolCall, ToolResult};
 
     use super::*;
 
@@ -89,6 +89,9 @@ mod tests {
         let classify = |result: ToolResult| ByKind.classify(Ok::<_, &Error>(&result));
         assert_eq!(classify(ToolResult::text("fine")), Outcome::Success);
         assert_eq!(classify(ToolResult::error("no such city")), Outcome::Success);
-        assert_eq!(classify(ToolResult::input_required(RawJson::EMPTY_OBJECT, None)), Outcome::Ignored);
+        let call = ToolCall::new("ask", RawJson::EMPTY_OBJECT, Context::default());
+        let mut input = call.into_input();
+        input.set_state(&1);
+        assert_eq!(classify(input.ask::<ToolResult>().unwrap()), Outcome::Ignored);
     }
 }

@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+use std::fmt;
 use std::io;
 
 use serde_json::{Map, Value, json};
@@ -49,24 +50,14 @@ pub fn connect<S: Serve>(server: S) -> Client {
 ///
 /// Panics outside of a tokio runtime.
 pub async fn connect_legacy<S: Serve>(server: S, version: ProtocolVersion) -> io::Result<Client> {
-    let mut client = Client::new(server, Stdio::new(), version);
-    let info = json!({"name": "memory", "version": env!("CARGO_PKG_VERSION")});
-    let params =
-        json!({"protocolVersion": version.as_str(), "capabilities": client.capabilities, "clientInfo": info});
-    let answer = client.call("initialize", params).await?;
-    let agreed = answer
-        .result
-        .ok()
-        .and_then(|result| Some(result.get("protocolVersion")?.as_str()? == version.as_str()));
-    if agreed != Some(true) {
-        return Err(io::Error::other(format!("the server does not agree to revision {version}")));
-    }
-    client.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await?;
-    Ok(client)
+    Client::new(server, Stdio::new(), version).shake_hands().await
 }
 
+/// How a client answers what the server asks of it: by the method and its parameters, the `result` member or the `error`
+/// member of the answer.
+type Responder = Box<dyn FnMut(&str, &Value) -> Result<Value, Value> + Send>;
+
 /// A client in the same process as its server. Dropping it ends what it has asked for.
-#[derive(Debug)]
 pub struct Client {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     writer: WriteHalf<DuplexStream>,
@@ -74,7 +65,14 @@ pub struct Client {
     version: ProtocolVersion,
     capabilities: Value,
     meta: Map<String, Value>,
+    responder: Option<Responder>,
     last_id: i64,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("version", &self.version).finish_non_exhaustive()
+    }
 }
 
 /// What came back for one request.
@@ -98,11 +96,44 @@ impl Client {
         let server = tokio::spawn(options.serve_on(server, reader, writer));
         let (reader, writer) = tokio::io::split(ours);
         let lines = BufReader::new(reader).lines();
-        Self { lines, writer, server, version, capabilities: json!({}), meta: Map::new(), last_id: 0 }
+        let (capabilities, meta) = (json!({}), Map::new());
+        Self { lines, writer, server, version, capabilities, meta, responder: None, last_id: 0 }
     }
 
-    /// Declares capabilities, such as `{"sampling": {}}`, with each request that follows. A client of an older
-    /// revision has declared its own when it connected.
+    /// Does the handshake of the client's older revision.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not agree to that revision.
+    pub async fn shake_hands(mut self) -> io::Result<Self> {
+        let info = json!({"name": "memory", "version": env!("CARGO_PKG_VERSION")});
+        let version = self.version;
+        let params = json!({"protocolVersion": version.as_str(), "capabilities": self.capabilities, "clientInfo": info});
+        let answer = self.call("initialize", params).await?;
+        let agreed = answer
+            .result
+            .ok()
+            .and_then(|result| Some(result.get("protocolVersion")?.as_str()? == version.as_str()));
+        if agreed != Some(true) {
+            return Err(io::Error::other(format!("the server does not agree to revision {version}")));
+        }
+        self.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await?;
+        Ok(self)
+    }
+
+    /// Gives the input that the server asks for: whatever `answer` makes of a method, such as `elicitation/create`, and
+    /// its parameters. A request that needs input is then sent again with the answers, until it is done.
+    #[must_use]
+    pub fn answering(
+        mut self,
+        answer: impl FnMut(&str, &Value) -> Result<Value, Value> + Send + 'static,
+    ) -> Self {
+        self.responder = Some(Box::new(answer));
+        self
+    }
+
+    /// Declares capabilities, such as `{"sampling": {}}`: with each request that follows, or in the handshake of an older
+    /// revision.
     #[must_use]
     pub fn capabilities(mut self, capabilities: Value) -> Self {
         self.capabilities = capabilities;
@@ -131,25 +162,75 @@ impl Client {
     ///
     /// When the server is gone.
     pub async fn call(&mut self, method: &str, mut params: Value) -> io::Result<Answer> {
+        let mut notifications = Vec::new();
+        loop {
+            let result = self.exchange(method, params.clone(), &mut notifications).await?;
+            match self.gather(result.as_ref().ok()) {
+                Some(input) => {
+                    let params = params.as_object_mut().expect("parameters are an object");
+                    params.remove("requestState");
+                    params.extend(input);
+                }
+                None => return Ok(Answer { notifications, result }),
+            }
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        method: &str,
+        mut params: Value,
+        notifications: &mut Vec<Value>,
+    ) -> io::Result<Result<Value, Value>> {
         self.last_id += 1;
         let id = self.last_id;
         self.fill_meta(&mut params);
         let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
         self.send(&request.to_string()).await?;
-        let mut notifications = Vec::new();
         loop {
             let line = self.receive().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
             let mut message: Value = serde_json::from_str(&line)?;
-            if message.get("method").is_some() {
+            if message.get("method").is_some() && message.get("id").is_some() {
+                let answer = self.respond(&message);
+                self.send(&answer.to_string()).await?;
+            } else if message.get("method").is_some() {
                 notifications.push(message);
             } else if message["id"] == id {
-                let result = match message.get_mut("error") {
+                return Ok(match message.get_mut("error") {
                     Some(error) => Err(error.take()),
                     None => Ok(message["result"].take()),
-                };
-                return Ok(Answer { notifications, result });
+                });
             }
         }
+    }
+
+    /// The answer to a request of the server's.
+    fn respond(&mut self, request: &Value) -> Value {
+        let method = request["method"].as_str().unwrap_or_default();
+        let outcome = match &mut self.responder {
+            Some(responder) => responder(method, &request["params"]),
+            None => Err(json!({"code": -32601, "message": "method not found"})),
+        };
+        match outcome {
+            Ok(result) => json!({"jsonrpc": "2.0", "id": request["id"], "result": result}),
+            Err(error) => json!({"jsonrpc": "2.0", "id": request["id"], "error": error}),
+        }
+    }
+
+    /// The input that an answer asks for, if it asks for any and there is who can give it.
+    fn gather(&mut self, result: Option<&Value>) -> Option<Map<String, Value>> {
+        let result = result.filter(|result| result["resultType"] == "input_required")?;
+        let responder = self.responder.as_mut()?;
+        let mut responses = Map::new();
+        for (key, request) in result["inputRequests"].as_object().into_iter().flatten() {
+            let method = request["method"].as_str().unwrap_or_default();
+            responses.insert(key.clone(), responder(method, &request["params"]).ok()?);
+        }
+        let mut input = Map::from_iter([("inputResponses".to_owned(), responses.into())]);
+        if let Some(state) = result.get("requestState") {
+            input.insert("requestState".to_owned(), state.clone());
+        }
+        Some(input)
     }
 
     fn fill_meta(&self, params: &mut Value) {

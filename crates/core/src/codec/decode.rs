@@ -21,7 +21,16 @@ pub enum Message {
     /// It wants none.
     Notification(Request),
     /// An answer to a request that the server sent; only clients of older revisions have any.
-    Response,
+    Response(Response),
+}
+
+/// An answer of the client's.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The id of the request; none if the client did not know it.
+    pub id: Option<RequestId>,
+    /// The `result` member, or the `error` member.
+    pub outcome: Result<RawJson, RawJson>,
 }
 
 /// Why bytes are no message, and the id to answer with if one could be read.
@@ -91,11 +100,11 @@ struct Found {
     id: Place,
     method: Place,
     params: Place,
-    answer: bool,
+    result: Place,
+    error: Place,
     name: Place,
     uri: Place,
     task_id: Place,
-    arguments: Place,
     places: Places,
 }
 
@@ -110,10 +119,11 @@ impl Found {
         };
         let params = Params {
             subject: subject.range().map(|range| string(text, range)),
-            arguments: self.arguments.json(text),
+            arguments: self.places.arguments.json(text),
             raw: self.params.json(text),
         };
-        (params, RequestMeta { text: text.clone(), places: self.places, client: None })
+        let places = Places { subject, ..self.places };
+        (params, RequestMeta { text: text.clone(), places, client: None })
     }
 }
 
@@ -135,10 +145,8 @@ fn scan_message(text: &ByteString, limits: &Limits, found: &mut Found) -> Result
             "method" => found.method = scanner.value()?.into(),
             "params" if scanner.peek() == Some(b'{') => scan_params(scanner, found)?,
             "params" => found.params = scanner.value()?.into(),
-            "result" | "error" => {
-                found.answer = true;
-                scanner.value()?;
-            }
+            "result" => found.result = scanner.value()?.into(),
+            "error" => found.error = scanner.value()?.into(),
             _ => {
                 scanner.value()?;
             }
@@ -154,7 +162,7 @@ fn scan_params(scanner: &mut Scanner<'_>, found: &mut Found) -> Result<(), ScanE
             "name" if scanner.peek() == Some(b'"') => found.name = scanner.value()?.into(),
             "uri" if scanner.peek() == Some(b'"') => found.uri = scanner.value()?.into(),
             "taskId" if scanner.peek() == Some(b'"') => found.task_id = scanner.value()?.into(),
-            "arguments" => found.arguments = scanner.value()?.into(),
+            "arguments" => found.places.arguments = scanner.value()?.into(),
             "cursor" => found.places.cursor = scanner.value()?.into(),
             "inputResponses" => found.places.input_responses = scanner.value()?.into(),
             "requestState" => found.places.request_state = scanner.value()?.into(),
@@ -202,7 +210,11 @@ fn message(text: &ByteString, found: &Found, id: Option<RequestId>) -> Result<Me
         return invalid("`id` must be a string or an integer");
     }
     let Some(method) = found.method.range() else {
-        return if found.answer { Ok(Message::Response) } else { invalid("`method` is missing") };
+        let result = found.result.json(text).map(Ok);
+        let Some(outcome) = result.or_else(|| found.error.json(text).map(Err)) else {
+            return invalid("`method` is missing");
+        };
+        return Ok(Message::Response(Response { id, outcome }));
     };
     if !text[method.start..].starts_with('"') {
         return invalid("`method` must be a string");

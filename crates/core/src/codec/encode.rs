@@ -25,6 +25,10 @@ use crate::tool::ToolResult;
 /// the server is logged here together with the id that the client reads.
 pub fn encode(id: Option<&RequestId>, answer: &Result<Reply, Error>, version: ProtocolVersion) -> Bytes {
     match answer {
+        Ok(reply) if reply.kind == AnswerKind::InputRequired && !version.is_modern() => {
+            let why = "this needs input from the user, which cannot be asked for on this connection";
+            with_error(id, &Error::new(ErrorKind::InvalidRequest, why), version)
+        }
         Ok(reply) => with_result(id, &reply.bytes),
         Err(error) => match error.server_meta() {
             Some(server_meta) => with_result(id, &tool_error(error, server_meta, version)),

@@ -12,7 +12,7 @@ mod scan;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use decode::decode_params;
-pub use decode::{DecodeError, Message, decode};
+pub use decode::{DecodeError, Message, Response, decode};
 pub use encode::encode;
 pub(crate) use encode::encode_custom_result;
 pub use header::{HeaderParams, decode_header_value};

@@ -4,23 +4,22 @@ use serde_json::{Map, Value};
 
 use super::encode::{begin, begin_in, write, write_freshness, write_meta};
 use crate::answer::AnswerKind;
-use crate::error::{Error, ErrorKind};
 use crate::freshness::Freshness;
+use crate::input::{InputRequired, StateSeal};
 use crate::prompt::PromptResult;
 use crate::protocol::{Completion, Content, ProtocolVersion, ResourceContents};
 use crate::request::Reply;
 use crate::resource::ResourceResult;
-use crate::tool::{InputRequired, ToolResult};
+use crate::tool::ToolResult;
 
-pub(crate) fn encode_tool_result(result: &ToolResult, server_meta: &str, version: ProtocolVersion) -> Reply {
+pub(crate) fn encode_tool_result(
+    result: &ToolResult,
+    server_meta: &str,
+    version: ProtocolVersion,
+    seal: &StateSeal,
+) -> Reply {
     if let Some(input) = result.input() {
-        if version.is_modern() {
-            return encode_input_required(input, result.meta(), server_meta);
-        }
-        let text = "This tool needs input from the user, which this client's protocol revision cannot give.";
-        let mut out = Vec::with_capacity(256);
-        write_tool_result(&mut out, &ToolResult::error(text), server_meta, version);
-        return Reply::of(AnswerKind::ToolError, out);
+        return encode_input_required(input, result.meta(), server_meta, seal);
     }
     let size = result.structured().map_or(0, |json| json.as_str().len() * 2);
     let mut out = Vec::with_capacity(256 + size);
@@ -29,17 +28,14 @@ pub(crate) fn encode_tool_result(result: &ToolResult, server_meta: &str, version
 }
 
 /// What a read gives.
-///
-/// # Errors
-///
-/// When it asks for input, which the revision has no way to give.
 pub(crate) fn encode_resource_result(
     result: &ResourceResult,
     server_meta: &str,
     version: ProtocolVersion,
-) -> Result<Reply, Error> {
+    seal: &StateSeal,
+) -> Reply {
     if let Some(input) = result.input() {
-        return input_or_refusal(input, result.meta(), server_meta, version);
+        return encode_input_required(input, result.meta(), server_meta, seal);
     }
     let mut out = begin(version);
     out.extend_from_slice(br#""contents":["#);
@@ -53,21 +49,18 @@ pub(crate) fn encode_resource_result(
     write_freshness(&mut out, result.freshness().unwrap_or(Freshness::NONE), version);
     write_meta(&mut out, result.meta(), server_meta, version);
     out.push(b'}');
-    Ok(Reply::of(AnswerKind::Complete, out))
+    Reply::of(AnswerKind::Complete, out)
 }
 
 /// What a prompt gives.
-///
-/// # Errors
-///
-/// When it asks for input, which the revision has no way to give.
 pub(crate) fn encode_prompt_result(
     result: &PromptResult,
     server_meta: &str,
     version: ProtocolVersion,
-) -> Result<Reply, Error> {
+    seal: &StateSeal,
+) -> Reply {
     if let Some(input) = result.input() {
-        return input_or_refusal(input, result.meta(), server_meta, version);
+        return encode_input_required(input, result.meta(), server_meta, seal);
     }
     let mut out = begin(version);
     if let Some(description) = result.description() {
@@ -89,7 +82,7 @@ pub(crate) fn encode_prompt_result(
     out.push(b']');
     write_meta(&mut out, result.meta(), server_meta, version);
     out.push(b'}');
-    Ok(Reply::of(AnswerKind::Complete, out))
+    Reply::of(AnswerKind::Complete, out)
 }
 
 pub(crate) fn encode_completion(
@@ -105,31 +98,31 @@ pub(crate) fn encode_completion(
     Reply::of(AnswerKind::Complete, out)
 }
 
-fn input_or_refusal(
-    input: &InputRequired,
-    meta: Option<&Map<String, Value>>,
-    server_meta: &str,
-    version: ProtocolVersion,
-) -> Result<Reply, Error> {
-    if version.is_modern() {
-        return Ok(encode_input_required(input, meta, server_meta));
-    }
-    let why = "it needs input from the user, which this client's protocol revision cannot give";
-    Err(Error::new(ErrorKind::InvalidRequest, why))
-}
-
-/// basic/patterns/mrtr: what the client must give before the work goes on.
+/// basic/patterns/mrtr: what the client must give before the work goes on. For an older revision, which has no such
+/// answer, the transport asks the client on its behalf.
 fn encode_input_required(
     input: &InputRequired,
     meta: Option<&Map<String, Value>>,
     server_meta: &str,
+    seal: &StateSeal,
 ) -> Reply {
-    let mut out = Vec::with_capacity(256);
-    out.extend_from_slice(br#"{"resultType":"input_required","inputRequests":"#);
-    out.extend_from_slice(input.requests.as_str().as_bytes());
-    if let Some(state) = &input.state {
+    let mut out = Vec::with_capacity(512);
+    out.extend_from_slice(br#"{"resultType":"input_required""#);
+    if !input.requests.is_empty() {
+        out.extend_from_slice(br#","inputRequests":{"#);
+        for (n, (key, request)) in input.requests.iter().enumerate() {
+            if n > 0 {
+                out.push(b',');
+            }
+            write(&mut out, key);
+            out.push(b':');
+            write(&mut out, request);
+        }
+        out.push(b'}');
+    }
+    if input.has_state() {
         out.extend_from_slice(br#","requestState":"#);
-        write(&mut out, &**state);
+        write(&mut out, &seal.seal(input));
     }
     write_meta(&mut out, meta, server_meta, ProtocolVersion::LATEST);
     out.push(b'}');

@@ -13,6 +13,7 @@ use super::{Prompt, PromptCall, PromptResult};
 use crate::completion::{Completers, CompletionCall, CompletionOutput};
 use crate::context::Context;
 use crate::error::Error;
+use crate::input::Input;
 use crate::protocol::{Completion, PromptDefinition, PromptMessage};
 
 /// Makes a prompt of an async function.
@@ -107,6 +108,10 @@ where
         self.run.run(call)?.await.into_result()
     }
 
+    fn asks_input(&self) -> bool {
+        F::ASKS_INPUT
+    }
+
     fn completes(&self, argument: &str) -> bool {
         self.completers.has(argument)
     }
@@ -120,6 +125,9 @@ where
 pub trait PromptFn<M>: Send + Sync + 'static {
     /// What it returns.
     type Output: PromptOutput;
+
+    /// Whether it may ask for input.
+    const ASKS_INPUT: bool = false;
 
     /// Adds what is known of its arguments.
     fn define(definition: PromptDefinition) -> PromptDefinition;
@@ -183,6 +191,27 @@ where
     fn run(&self, call: PromptCall) -> Result<impl Future<Output = Self::Output> + Send, Error> {
         let arguments = call.parse()?;
         Ok(self(arguments, call.into_context()))
+    }
+}
+
+impl<F, Fut, A> PromptFn<(A, Input)> for F
+where
+    F: Fn(A, Input) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send,
+    Fut::Output: PromptOutput,
+    A: DeserializeOwned + JsonSchema,
+{
+    type Output = Fut::Output;
+
+    const ASKS_INPUT: bool = true;
+
+    fn define(definition: PromptDefinition) -> PromptDefinition {
+        definition.with_input::<A>()
+    }
+
+    fn run(&self, call: PromptCall) -> Result<impl Future<Output = Self::Output> + Send, Error> {
+        let arguments = call.parse()?;
+        Ok(self(arguments, call.into_input()))
     }
 }
 

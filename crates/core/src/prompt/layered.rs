@@ -73,6 +73,10 @@ where
         self.service.clone().oneshot(call).await.map_err(Into::into)
     }
 
+    fn asks_input(&self) -> bool {
+        self.inner.asks_input()
+    }
+
     fn completes(&self, argument: &str) -> bool {
         self.inner.completes(argument)
     }

@@ -19,6 +19,7 @@ use crate::arguments;
 use crate::completion::CompletionCall;
 use crate::context::Context;
 use crate::error::Error;
+use crate::input::Input;
 use crate::json::RawJson;
 use crate::layered::Layered;
 use crate::operation::Operation;
@@ -39,6 +40,12 @@ pub trait Prompt: Send + Sync + 'static {
     ///
     /// A failure of the service.
     async fn get(&self, call: PromptCall) -> Result<PromptResult, Error>;
+
+    /// Whether it may ask for [`Input`]. For clients of older revisions over HTTP, a session is kept only if anything may.
+    /// Default: false.
+    fn asks_input(&self) -> bool {
+        false
+    }
 
     /// Whether it can suggest values for an argument. Default: for none; what the
     /// [schema](PromptDefinition::input_schema) lists is suggested in any case.
@@ -64,6 +71,10 @@ impl Prompt for Arc<dyn Prompt> {
 
     async fn get(&self, call: PromptCall) -> Result<PromptResult, Error> {
         (**self).get(call).await
+    }
+
+    fn asks_input(&self) -> bool {
+        (**self).asks_input()
     }
 
     fn completes(&self, argument: &str) -> bool {
@@ -131,6 +142,11 @@ impl PromptCall {
     /// What else is known of the request, to add to it.
     pub fn context_mut(&mut self) -> &mut Context {
         &mut self.context
+    }
+
+    /// Makes of the request what asks the user or the client for input.
+    pub fn into_input(self) -> Input {
+        Input::new(self.context, "prompts/get")
     }
 
     /// Takes the context out of the call, for work that outlives it.

@@ -1,12 +1,10 @@
 //! What a prompt gives.
 
-use bytestring::ByteString;
 use serde_json::{Map, Value};
 
 use crate::answer::AnswerKind;
-use crate::json::RawJson;
+use crate::input::InputRequired;
 use crate::protocol::PromptMessage;
-use crate::tool::InputRequired;
 
 /// What a prompt gives: messages, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,12 +21,9 @@ impl PromptResult {
         Self { messages: messages.into_iter().collect(), description: None, input: None, meta: None }
     }
 
-    /// Asks for input before the prompt can be made: the client gathers it and sends the request again, with the answers
-    /// ([`Context::input_responses`](crate::Context::input_responses)) and `state`.
-    ///
-    /// It works as [`ToolResult::input_required`](crate::ToolResult::input_required) does.
-    pub fn input_required(requests: RawJson, state: Option<ByteString>) -> Self {
-        Self { input: Some(Box::new(InputRequired { requests, state })), ..Self::new([]) }
+    /// Asks for input first: see [`Input`](crate::Input).
+    pub(crate) fn asking(input: InputRequired) -> Self {
+        Self { input: Some(Box::new(input)), ..Self::new([]) }
     }
 
     /// Says what these messages are, where that is more than the prompt's definition says.

@@ -10,13 +10,19 @@
 //! | `prompts/list` | [`ListParams`] | [`PromptDefinition`]s |
 //! | `prompts/get` | [`GetPromptParams`] | [`PromptResult`](crate::PromptResult) |
 //! | `completion/complete` | [`CompleteParams`] | [`Completion`] |
+//! | `elicitation/create` | [`Form`], [`UrlPrompt`] | [`ElicitResult`] |
+//! | `sampling/createMessage` | [`Sampling`] | [`Sampled`] |
+//! | `roots/list` | | [`ListRootsResult`] |
 
 mod completion;
 mod content;
+mod elicitation;
 mod id;
 mod params;
 mod prompt;
 mod resource;
+mod roots;
+mod sampling;
 mod server;
 mod tool;
 mod version;
@@ -28,10 +34,15 @@ pub use content::{
     Annotations, Content, EmbeddedResource, MediaContent, ResourceBody, ResourceContents, ResourceLink, Role,
     TextContent,
 };
+pub use elicitation::{ElicitAction, ElicitResult, Elicited, Field, Form, UrlPrompt};
 pub use id::RequestId;
 pub use params::{CallToolParams, GetPromptParams, InputParams, ListParams, ReadResourceParams};
 pub use prompt::{PromptArgument, PromptDefinition, PromptMessage};
 pub use resource::{ResourceAddress, ResourceDefinition};
+pub use roots::{ListRootsResult, Root};
+pub use sampling::{
+    ModelHint, ModelPreferences, Sampled, SampledContent, Sampling, SamplingMessage, ToolChoice,
+};
 pub use server::{CacheScope, Icon, Implementation, LogLevel, Theme};
 pub use tool::{ToolAnnotations, ToolDefinition};
 pub use version::ProtocolVersion;

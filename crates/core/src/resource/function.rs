@@ -17,6 +17,7 @@ use crate::completion::{Completers, CompletionCall, CompletionOutput};
 use crate::context::Context;
 use crate::error::Error;
 use crate::freshness::Freshness;
+use crate::input::Input;
 use crate::protocol::{CacheScope, Completion, ResourceContents, ResourceDefinition};
 use crate::tool::schema;
 use crate::uri::UriTemplate;
@@ -130,6 +131,10 @@ where
         Ok(result.or_fresh(self.freshness))
     }
 
+    fn asks_input(&self) -> bool {
+        F::ASKS_INPUT
+    }
+
     fn completes(&self, variable: &str) -> bool {
         self.completers.has(variable)
     }
@@ -143,6 +148,9 @@ where
 pub trait ResourceFn<M>: Send + Sync + 'static {
     /// What it returns.
     type Output: ResourceOutput;
+
+    /// Whether it may ask for input.
+    const ASKS_INPUT: bool = false;
 
     /// JSON Schema of the template's variables, if it takes them.
     fn input_schema() -> Option<Value>;
@@ -206,6 +214,27 @@ where
     fn run(&self, read: ResourceRead) -> Result<impl Future<Output = Self::Output> + Send, Error> {
         let variables = read.parse()?;
         Ok(self(variables, read.into_context()))
+    }
+}
+
+impl<F, Fut, A> ResourceFn<(A, Input)> for F
+where
+    F: Fn(A, Input) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send,
+    Fut::Output: ResourceOutput,
+    A: DeserializeOwned + JsonSchema,
+{
+    type Output = Fut::Output;
+
+    const ASKS_INPUT: bool = true;
+
+    fn input_schema() -> Option<Value> {
+        Some(schema::input_schema::<A>())
+    }
+
+    fn run(&self, read: ResourceRead) -> Result<impl Future<Output = Self::Output> + Send, Error> {
+        let variables = read.parse()?;
+        Ok(self(variables, read.into_input()))
     }
 }
 

@@ -73,6 +73,10 @@ where
         self.service.clone().oneshot(read).await.map_err(Into::into)
     }
 
+    fn asks_input(&self) -> bool {
+        self.inner.asks_input()
+    }
+
     fn completes(&self, variable: &str) -> bool {
         self.inner.completes(variable)
     }

@@ -22,6 +22,7 @@ use crate::arguments;
 use crate::completion::CompletionCall;
 use crate::context::Context;
 use crate::error::Error;
+use crate::input::Input;
 use crate::json::RawJson;
 use crate::layered::Layered;
 use crate::operation::Operation;
@@ -42,6 +43,12 @@ pub trait Resource: Send + Sync + 'static {
     ///
     /// [`Error::resource_not_found`] where a template stands for no resource, any other failure as it is.
     async fn read(&self, read: ResourceRead) -> Result<ResourceResult, Error>;
+
+    /// Whether it may ask for [`Input`]. For clients of older revisions over HTTP, a session is kept only if anything may.
+    /// Default: false.
+    fn asks_input(&self) -> bool {
+        false
+    }
 
     /// Whether it can suggest values for a variable of its template. Default: for none; what the template's
     /// [schema](ResourceDefinition::input_schema) lists is suggested in any case.
@@ -67,6 +74,10 @@ impl Resource for Arc<dyn Resource> {
 
     async fn read(&self, read: ResourceRead) -> Result<ResourceResult, Error> {
         (**self).read(read).await
+    }
+
+    fn asks_input(&self) -> bool {
+        (**self).asks_input()
     }
 
     fn completes(&self, variable: &str) -> bool {
@@ -146,6 +157,11 @@ impl ResourceRead {
     /// What else is known of the request, to add to it.
     pub fn context_mut(&mut self) -> &mut Context {
         &mut self.context
+    }
+
+    /// Makes of the read what asks the user or the client for input.
+    pub fn into_input(self) -> Input {
+        Input::new(self.context, "resources/read")
     }
 
     /// Takes the context out of the read, for work that outlives it.

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytestring::ByteString;
 use serde_json::{Map, Value};
 
 use crate::answer::AnswerKind;
 use crate::freshness::Freshness;
-use crate::json::RawJson;
+use crate::input::InputRequired;
 use crate::protocol::{CacheScope, ResourceContents};
-use crate::tool::InputRequired;
 
 /// What a read gives: the contents of the resource, perhaps in several parts. A clone is a few refcounts.
 ///
@@ -30,12 +28,9 @@ impl ResourceResult {
         Self { contents: contents.into_iter().collect(), input: None, freshness: None, meta: None }
     }
 
-    /// Asks for input before the resource can be read: the client gathers it and sends the request again, with the answers
-    /// ([`Context::input_responses`](crate::Context::input_responses)) and `state`.
-    ///
-    /// It works as [`ToolResult::input_required`](crate::ToolResult::input_required) does.
-    pub fn input_required(requests: RawJson, state: Option<ByteString>) -> Self {
-        Self { input: Some(Box::new(InputRequired { requests, state })), ..Self::new([]) }
+    /// Asks for input first: see [`Input`](crate::Input).
+    pub(crate) fn asking(input: InputRequired) -> Self {
+        Self { input: Some(Box::new(input)), ..Self::new([]) }
     }
 
     /// Says how long clients may keep it (`ttlMs`), and who may share what is kept (`cacheScope`): only what is the same

@@ -21,6 +21,7 @@ use crate::codec::Identity;
 use crate::error::Error;
 use crate::freshness::Freshness;
 use crate::health::HealthCheck;
+use crate::input::StateSeal;
 use crate::prompt::{Prompt, PromptSet};
 use crate::protocol::{CacheScope, Implementation};
 use crate::request::{Reply, Request};
@@ -45,6 +46,7 @@ pub struct Router {
     lists: ListSettings,
     health: Option<Vec<Arc<dyn HealthCheck>>>,
     methods: Methods,
+    seal: Option<StateSeal>,
 }
 
 pub(crate) type MethodFuture = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send>>;
@@ -63,6 +65,7 @@ impl Router {
             },
             health: None,
             methods: HashMap::new(),
+            seal: None,
         }
     }
 
@@ -187,6 +190,13 @@ impl Router {
         self
     }
 
+    /// Says how the state of requests that wait for input is sealed. Default: by a key that only this process has.
+    #[must_use]
+    pub fn state_seal(mut self, seal: StateSeal) -> Self {
+        self.seal = Some(seal);
+        self
+    }
+
     /// Declares an extension of the protocol, by its identifier, such as `io.modelcontextprotocol/skills`. Its methods are
     /// added with [`method`](Self::method).
     ///
@@ -208,7 +218,7 @@ impl Router {
                 .with(InfoTool::new(self.info.clone(), facts));
         }
         let identity = Identity::new(self.info, self.instructions);
-        Routes::new(identity, self.offer, self.lists, self.methods)
+        Routes::new(identity, self.offer, self.lists, self.methods, self.seal.unwrap_or_default())
     }
 }
 

@@ -8,7 +8,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
-use bytestring::ByteString;
 use pin_project_lite::pin_project;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -19,6 +18,7 @@ use super::{MethodFuture, Methods};
 use crate::codec::{self, Identity};
 use crate::completion::CompletionCall;
 use crate::error::{Error, ErrorKind};
+use crate::input::{self, Claim, StateSeal};
 use crate::prompt::PromptSet;
 use crate::protocol::{CompleteParams, CompletionReference, Implementation, ProtocolVersion};
 use crate::request::{Reply, Request};
@@ -35,6 +35,7 @@ struct Inner {
     resources: ResourceSet,
     prompts: PromptSet,
     methods: Methods,
+    seal: StateSeal,
     capabilities: Capabilities,
     discovery: Reply,
     tool_pages: Pages,
@@ -87,7 +88,13 @@ pub(super) struct Offer {
 }
 
 impl Routes {
-    pub(super) fn new(identity: Identity, offer: Offer, lists: ListSettings, methods: Methods) -> Self {
+    pub(super) fn new(
+        identity: Identity,
+        offer: Offer,
+        lists: ListSettings,
+        methods: Methods,
+        seal: StateSeal,
+    ) -> Self {
         let Offer { tools, resources, prompts, extensions } = offer;
         let completes = resources.has_completions() || prompts.has_completions();
         let capabilities = Capabilities {
@@ -105,6 +112,7 @@ impl Routes {
             resources,
             prompts,
             methods,
+            seal,
             capabilities,
             discovery,
             tool_pages: Pages::new("tools", lists),
@@ -134,7 +142,28 @@ impl Routes {
         &self.0.prompts
     }
 
-    fn route(&self, request: Request) -> Result<State, Error> {
+    fn route(&self, mut request: Request) -> Result<State, Error> {
+        let asking = ["tools/call", "resources/read", "prompts/get"];
+        if let Some(method) = asking.into_iter().find(|method| *method == &*request.method)
+            && let Some(claim) = input::admit(&mut request, method, &self.0.seal)?
+        {
+            return Ok(self.claimed(request, claim));
+        }
+        self.dispatch(request)
+    }
+
+    /// Serves a request whose state may be used once, if it has not been.
+    fn claimed(&self, request: Request, claim: Claim) -> State {
+        let routes = self.clone();
+        let future = Box::pin(async move {
+            routes.0.seal.claim(claim).await?;
+            let state = routes.dispatch(request)?;
+            RouteFuture { state }.await
+        });
+        State::Method { future }
+    }
+
+    fn dispatch(&self, request: Request) -> Result<State, Error> {
         let version = request.context.version();
         let inner = &self.0;
         let has = &inner.capabilities;
@@ -170,7 +199,7 @@ impl Routes {
         };
         let version = request.context.version();
         let future = self.0.tools.call(name, request.params.arguments, request.context)?;
-        Ok(State::Tool { future, version, server_meta: self.0.identity.meta().clone() })
+        Ok(State::Tool { future, version, routes: self.clone() })
     }
 
     fn read_resource(&self, request: Request) -> Result<State, Error> {
@@ -179,10 +208,11 @@ impl Routes {
         };
         let version = request.context.version();
         let (resource, read) = self.0.resources.begin(uri, request.context)?;
-        let server_meta = self.0.identity.meta().clone();
+        let routes = self.clone();
         let future = Box::pin(async move {
             let result = (*resource).read(read).await?;
-            codec::encode_resource_result(&result, &server_meta, version)
+            let Inner { identity, seal, .. } = &*routes.0;
+            Ok(codec::encode_resource_result(&result, identity.meta(), version, seal))
         });
         Ok(State::Method { future })
     }
@@ -194,10 +224,11 @@ impl Routes {
         let version = request.context.version();
         let arguments = request.params.arguments.as_ref();
         let (prompt, call) = self.0.prompts.begin(name, arguments, request.context)?;
-        let server_meta = self.0.identity.meta().clone();
+        let routes = self.clone();
         let future = Box::pin(async move {
             let result = (*prompt).get(call).await?;
-            codec::encode_prompt_result(&result, &server_meta, version)
+            let Inner { identity, seal, .. } = &*routes.0;
+            Ok(codec::encode_prompt_result(&result, identity.meta(), version, seal))
         });
         Ok(State::Method { future })
     }
@@ -284,7 +315,7 @@ pin_project! {
     #[project = Projected]
     enum State {
         Ready { answer: Option<Result<Reply, Error>> },
-        Tool { future: CallFuture, version: ProtocolVersion, server_meta: ByteString },
+        Tool { future: CallFuture, version: ProtocolVersion, routes: Routes },
         Method { future: MethodFuture },
     }
 }
@@ -304,12 +335,13 @@ impl Future for RouteFuture {
                 Poll::Ready(answer.take().expect("a future is not polled after its end"))
             }
             Projected::Method { future } => poll_guarded(future.as_mut(), cx),
-            Projected::Tool { future, version, server_meta } => {
+            Projected::Tool { future, version, routes } => {
+                let Inner { identity, seal, .. } = &*routes.0;
                 poll_guarded(future.as_mut(), cx).map(|answer| match answer {
-                    Ok(result) => Ok(codec::encode_tool_result(&result, server_meta, *version)),
+                    Ok(result) => Ok(codec::encode_tool_result(&result, identity.meta(), *version, seal)),
                     // The protocol has an error of its own for this one, wherever it is raised.
                     Err(error) if error.kind() == ErrorKind::MissingCapability => Err(error),
-                    Err(error) => Err(error.in_tool(server_meta.clone())),
+                    Err(error) => Err(error.in_tool(identity.meta().clone())),
                 })
             }
         }

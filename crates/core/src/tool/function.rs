@@ -15,12 +15,13 @@ use super::schema;
 use super::{Tool, ToolCall, ToolResult};
 use crate::context::Context;
 use crate::error::Error;
+use crate::input::Input;
 use crate::protocol::{ToolAnnotations, ToolDefinition};
 
 /// Makes a tool of an async function.
 ///
 /// The function takes its arguments as one type, from which the input schema comes (doc comments become
-/// descriptions), and the [`Context`] too if it wants it. It returns a [`ToolOutput`]: text, [`Json`], a
+/// descriptions), and if it wants it the [`Context`] too, or an [`Input`] to ask the user for more. It returns a [`ToolOutput`]: text, [`Json`], a
 /// [`ToolResult`], or a `Result` of one of these.
 ///
 /// ```
@@ -91,12 +92,19 @@ where
     async fn call(&self, call: ToolCall) -> Result<ToolResult, Error> {
         self.run.run(call)?.await.into_result()
     }
+
+    fn asks_input(&self) -> bool {
+        F::ASKS_INPUT
+    }
 }
 
 /// A function that can be a tool. `M` tells the forms apart and is always inferred.
 pub trait ToolFn<M>: Send + Sync + 'static {
     /// What it returns.
     type Output: ToolOutput;
+
+    /// Whether it may ask for input.
+    const ASKS_INPUT: bool = false;
 
     /// JSON Schema of its arguments.
     fn input_schema() -> Value;
@@ -160,6 +168,27 @@ where
     fn run(&self, call: ToolCall) -> Result<impl Future<Output = Self::Output> + Send, Error> {
         let arguments = call.parse()?;
         Ok(self(arguments, call.into_context()))
+    }
+}
+
+impl<F, Fut, A> ToolFn<(A, Input)> for F
+where
+    F: Fn(A, Input) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send,
+    Fut::Output: ToolOutput,
+    A: DeserializeOwned + JsonSchema,
+{
+    type Output = Fut::Output;
+
+    const ASKS_INPUT: bool = true;
+
+    fn input_schema() -> Value {
+        schema::input_schema::<A>()
+    }
+
+    fn run(&self, call: ToolCall) -> Result<impl Future<Output = Self::Output> + Send, Error> {
+        let arguments = call.parse()?;
+        Ok(self(arguments, call.into_input()))
     }
 }
 

@@ -68,6 +68,10 @@ where
         // The clone is a handle: the layer's state was made once and is shared.
         self.service.clone().oneshot(call).await.map_err(Into::into)
     }
+
+    fn asks_input(&self) -> bool {
+        self.inner.asks_input()
+    }
 }
 
 impl<S> fmt::Debug for Layered<S> {

@@ -16,7 +16,6 @@ use serde::de::DeserializeOwned;
 pub(crate) use builtin::{HealthTool, InfoTool, ServerFacts};
 pub use function::{FnTool, Json, ToolFn, ToolOutput, tool_fn};
 pub use layered::ToolService;
-pub(crate) use result::InputRequired;
 pub use result::ToolResult;
 pub use schema::Schema;
 pub use set::ToolSet;
@@ -24,6 +23,7 @@ pub use set::ToolSet;
 use crate::arguments;
 use crate::context::Context;
 use crate::error::Error;
+use crate::input::Input;
 use crate::json::RawJson;
 use crate::layered::Layered;
 use crate::operation::Operation;
@@ -46,6 +46,12 @@ pub trait Tool: Send + Sync + 'static {
     ///
     /// A failure of the service. The model reads its message as a result with `isError`.
     async fn call(&self, call: ToolCall) -> Result<ToolResult, Error>;
+
+    /// Whether it may ask for [`Input`]. For clients of older revisions over HTTP, a session is kept only if anything may.
+    /// Default: false.
+    fn asks_input(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
@@ -56,6 +62,10 @@ impl Tool for Arc<dyn Tool> {
 
     async fn call(&self, call: ToolCall) -> Result<ToolResult, Error> {
         (**self).call(call).await
+    }
+
+    fn asks_input(&self) -> bool {
+        (**self).asks_input()
     }
 }
 
@@ -131,6 +141,11 @@ impl ToolCall {
     /// What else is known of the request, to add to it.
     pub fn context_mut(&mut self) -> &mut Context {
         &mut self.context
+    }
+
+    /// Makes of the call what asks the user or the client for input.
+    pub fn into_input(self) -> Input {
+        Input::new(self.context, "tools/call")
     }
 
     /// Takes the context out of the call, for work that outlives it.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::answer::AnswerKind;
 use crate::error::Error;
+use crate::input::InputRequired;
 use crate::json::RawJson;
 use crate::protocol::Content;
 
@@ -20,13 +21,6 @@ pub struct ToolResult {
     input: Option<Box<InputRequired>>,
     meta: Option<Map<String, Value>>,
     is_volatile: bool,
-}
-
-/// What a tool needs before it can go on.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct InputRequired {
-    pub(crate) requests: RawJson,
-    pub(crate) state: Option<ByteString>,
 }
 
 impl ToolResult {
@@ -63,15 +57,9 @@ impl ToolResult {
         Self { kind: AnswerKind::ToolError, ..Self::text(text) }
     }
 
-    /// Asks for input before the work can go on: the client gathers it and sends the call again, with the answers
-    /// ([`Context::input_responses`](crate::Context::input_responses)) and `state`.
-    ///
-    /// `requests` is an object of requests (`elicitation/create`, `sampling/createMessage`, `roots/list`) by keys of
-    /// the tool's choice. `state` comes back through the client's hands: it must hold no secret, and nothing in
-    /// it may be trusted. Clients of revisions before 2026-07-28 cannot give input so, and get an error.
-    pub fn input_required(requests: RawJson, state: Option<ByteString>) -> Self {
-        let input = Some(Box::new(InputRequired { requests, state }));
-        Self { kind: AnswerKind::InputRequired, input, ..Self::new([]) }
+    /// Asks for input before the work can go on: see [`Input`](crate::Input).
+    pub(crate) fn asking(input: InputRequired) -> Self {
+        Self { kind: AnswerKind::InputRequired, input: Some(Box::new(input)), ..Self::new([]) }
     }
 
     /// Adds data to what is there.

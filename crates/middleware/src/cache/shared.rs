@@ -35,8 +35,7 @@ impl Shared {
 
     /// The key of the answer to a call, if it may be cached.
     pub(super) fn key(&self, req: &impl Operation) -> Option<Vec<u8>> {
-        let brings_input =
-            req.context().input_responses().is_some() || req.context().request_state().is_some();
+        let brings_input = req.context().brings_input();
         // Without a runtime there is nothing to run a load on.
         if !req.is_read_only() || brings_input || Handle::try_current().is_err() {
             return None;

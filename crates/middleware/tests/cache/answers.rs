@@ -123,7 +123,7 @@ async fn failures_questions_and_what_is_true_for_a_moment_are_never_kept() {
         Upstream::with(|_, _| Err(Error::invalid_params("no"))),
         Upstream::with(|_, _| Ok(ToolResult::error("no such city"))),
         Upstream::with(|_, _| Ok(ToolResult::text("12:00:01").volatile())),
-        Upstream::with(|_, _| Ok(ToolResult::input_required(RawJson::EMPTY_OBJECT, None))),
+        Upstream::with(|_, _| Ok(question())),
     ] {
         let service = cached(&upstream, policy(SECOND));
         for _ in 0..3 {
@@ -155,9 +155,8 @@ async fn a_call_that_brings_input_is_neither_kept_nor_answered_from_the_cache() 
     assert_eq!(ask(json!({})).await, 1);
     assert_eq!(ask(json!({})).await, 1);
     assert_eq!(ask(json!({"inputResponses": {"name": {"action": "accept"}}})).await, 2);
-    assert_eq!(ask(json!({"requestState": "s"})).await, 3);
-    assert_eq!(ask(json!({"requestState": "s"})).await, 4);
-    assert_eq!(ask(json!({})).await, 4);
+    assert_eq!(ask(json!({"inputResponses": {"name": {"action": "accept"}}})).await, 3);
+    assert_eq!(ask(json!({})).await, 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -129,7 +129,7 @@ async fn what_is_for_one_caller_alone_is_not_told_to_another() {
             .taking(SECOND)
     };
     for upstream in [
-        for_the_first(|| Ok(ToolResult::input_required(RawJson::EMPTY_OBJECT, Some("secret".into())))),
+        for_the_first(|| Ok(question())),
         for_the_first(|| Ok(ToolResult::text("12:00:01").volatile())),
         for_the_first(|| Err(Error::new(ErrorKind::Forbidden, "not you"))),
         for_the_first(|| Err(Error::new(ErrorKind::RateLimited, "slow down"))),

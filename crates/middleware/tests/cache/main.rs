@@ -121,3 +121,10 @@ async fn settle() {
         tokio::task::yield_now().await;
     }
 }
+
+/// An answer that asks for input.
+fn question() -> ToolResult {
+    let mut input = call("{}").into_input();
+    input.set_state(&"secret");
+    input.ask().unwrap()
+}

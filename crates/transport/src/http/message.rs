@@ -41,7 +41,7 @@ pub(super) fn read(body: Bytes, head: &mut Head, limits: &Limits) -> Received {
                 _ => Received::Accepted,
             }
         }
-        Ok(Message::Response) => Received::Accepted,
+        Ok(Message::Response(_)) => Received::Accepted,
         Err(DecodeError { id, error }) => refuse(id.as_ref(), error),
     }
 }

@@ -21,7 +21,7 @@ use super::in_flight::{InFlight, Ticket};
 use super::lines::{Line, Lines};
 use super::write::Output;
 use crate::call::Call;
-use crate::legacy::Handshake;
+use crate::legacy::{Handshake, Peer};
 
 /// How many notifications of one request wait before the request does.
 const NOTIFICATIONS: usize = 8;
@@ -42,6 +42,7 @@ where
     let mut session = Session {
         server,
         handshake: Handshake::default(),
+        peer: Arc::default(),
         limits: options.limits,
         slots: slots.clone(),
         in_flight: CancelOnDrop(InFlight::default()),
@@ -103,6 +104,7 @@ impl Slots {
 struct Session<S> {
     server: S,
     handshake: Handshake,
+    peer: Arc<Peer>,
     limits: Limits,
     slots: Slots,
     in_flight: CancelOnDrop,
@@ -128,8 +130,7 @@ impl<S: Serve> Session<S> {
         match codec::decode(text, &self.limits) {
             Ok(Message::Request(id, request)) => self.request(id, request).await,
             Ok(Message::Notification(notification)) => self.notification(&notification),
-            // This server sends no requests, so this answers none of them.
-            Ok(Message::Response) => {}
+            Ok(Message::Response(response)) => self.peer.answer(response),
             Err(DecodeError { id, error }) => self.refuse(id, error, ProtocolVersion::LATEST).await,
         }
     }
@@ -150,7 +151,8 @@ impl<S: Serve> Session<S> {
         let spawn = |ticket| {
             let in_flight = self.in_flight.0.clone();
             let (output, slots) = (self.output.clone(), Arc::clone(&self.slots.running));
-            let running = Running { id: id.clone(), ticket, in_flight, output, slots, place };
+            let peer = Arc::clone(&self.peer);
+            let running = Running { id: id.clone(), ticket, in_flight, output, peer, slots, place };
             tokio::spawn(running.run(self.server.clone(), request)).abort_handle()
         };
         if !self.in_flight.0.start(&id, spawn) {
@@ -189,21 +191,29 @@ struct Running {
     ticket: Ticket,
     in_flight: InFlight,
     output: Sender<Bytes>,
+    peer: Arc<Peer>,
     slots: Arc<Semaphore>,
     place: OwnedSemaphorePermit,
 }
 
 impl Running {
     async fn run<S: Serve>(self, server: S, mut request: Request) {
-        let Self { id, ticket, in_flight, output, slots, place } = self;
+        let Self { id, ticket, in_flight, output, peer, slots, place } = self;
         let slot = slots.acquire().await.expect("the semaphore is never closed");
         let version = request.context().version();
-        let answer = if request.context().wants_notifications() {
+        let notifications = request.context().wants_notifications().then(|| {
             let (notifier, notifications) = Notifier::channel(NOTIFICATIONS);
             request.context_mut().set_notifier(notifier);
-            report(Call::new(server, request), notifications, &output).await
+            notifications
+        });
+        let call = if !version.is_modern() && request.context().can_be_asked() {
+            Call::asking(server, request, peer, output.clone())
         } else {
-            Call::new(server, request).await
+            Call::new(server, request)
+        };
+        let answer = match notifications {
+            Some(notifications) => report(call, notifications, &output).await,
+            None => call.await,
         };
         if in_flight.finish(&id, ticket) {
             let _ = output.send(codec::encode(Some(&id), &answer, version)).await;

@@ -1,5 +1,6 @@
-//! Resources, prompts and suggestions, as clients of each revision see them on the wire.
+//! Resources, prompts, suggestions and requests for input, as clients of each revision see them on the wire.
 
+mod input;
 mod prompts;
 mod resources;
 

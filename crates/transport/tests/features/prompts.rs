@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use towline_core::protocol::{Content, Icon, PromptMessage, ProtocolVersion};
-use towline_core::{Context, Error, PromptResult, PromptSet, RawJson, Router, prompt_fn};
+use towline_core::{Error, PromptResult, PromptSet, Router, prompt_fn};
 
 use crate::{all, capabilities, connect, connect_legacy, error, result};
 
@@ -146,28 +146,6 @@ async fn values_of_arguments_are_suggested() {
         assert!(error["message"].as_str().unwrap().starts_with(told), "{told}: {error}");
     }
 }
-
-#[tokio::test]
-async fn a_prompt_may_ask_for_input_first() {
-    let router = || {
-        let plan =
-            prompt_fn("plan", "Plans.", async |_: Nothing, context: Context| match context.request_state() {
-                Some(state) => PromptResult::new([PromptMessage::user(state.as_str())]),
-                None => PromptResult::input_required(RawJson::EMPTY_OBJECT, Some("s".into())),
-            });
-        Router::new("test", "1").prompt(plan)
-    };
-    let mut client = connect(router());
-    let asked = client.call("prompts/get", json!({"name": "plan"})).await.unwrap().result.unwrap();
-    assert_eq!((&asked["resultType"], &asked["requestState"]), (&json!("input_required"), &json!("s")));
-    let given = result(&mut client, "prompts/get", json!({"name": "plan", "requestState": "s"})).await;
-    assert_eq!(given["messages"][0]["content"]["text"], "\"s\"");
-    let mut old = connect_legacy(router(), ProtocolVersion::V2025_11_25).await;
-    assert_eq!(error(&mut old, "prompts/get", json!({"name": "plan"})).await["code"], -32600);
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct Nothing {}
 
 #[test]
 fn what_cannot_be_offered_is_refused() {

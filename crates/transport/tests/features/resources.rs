@@ -6,12 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::{Layer, Service};
 use towline_core::protocol::{
-    Annotations, CacheScope, CompletionReference, Icon, ProtocolVersion, ResourceContents,
-    ResourceDefinition, Role,
+    Annotations, CacheScope, CompletionReference, Icon, ProtocolVersion, ResourceDefinition, Role,
 };
 use towline_core::{
-    CompletionCall, Context, Error, FixedResource, RawJson, Resource, ResourceExt, ResourceResult,
-    ResourceSet, Router, resource_fn,
+    CompletionCall, Error, FixedResource, Resource, ResourceExt, ResourceSet, Router, resource_fn,
 };
 
 use crate::{all, capabilities, connect, connect_legacy, error, result};
@@ -254,39 +252,6 @@ async fn values_of_variables_are_suggested() {
         let unknown = suggested(version, "notes://{name}", number(""), json!({})).await;
         assert_eq!(unknown, "resource not found");
     }
-}
-
-#[tokio::test]
-async fn a_resource_may_ask_for_input_first() {
-    let secret = || {
-        resource_fn("vault://{key}", "secret", async |_: Key, context: Context| {
-            match context.input_responses() {
-                Some(answers) => ResourceResult::new([ResourceContents::text("vault://1", answers.as_str())]),
-                None => {
-                    let ask = json!({"ok": {"method": "elicitation/create", "params": {"mode": "form", "message": "Sure?"}}});
-                    ResourceResult::input_required(RawJson::from_value(&ask).unwrap(), Some("state".into()))
-                }
-            }
-        })
-    };
-    let router = || Router::new("test", "1").resource(secret());
-    let mut client = connect(router());
-    let asked = client.call("resources/read", read("vault://1")).await.unwrap().result.unwrap();
-    assert_eq!((&asked["resultType"], &asked["requestState"]), (&json!("input_required"), &json!("state")));
-    let retry =
-        json!({"uri": "vault://1", "inputResponses": {"ok": {"action": "accept"}}, "requestState": "state"});
-    let given = result(&mut client, "resources/read", retry).await;
-    assert_eq!(given["contents"][0]["text"], r#"{"ok":{"action":"accept"}}"#);
-
-    let mut client = connect_legacy(router(), ProtocolVersion::V2025_06_18).await;
-    let error = error(&mut client, "resources/read", read("vault://1")).await;
-    assert_eq!(error["code"], -32600, "{error}");
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct Key {
-    #[expect(dead_code, reason = "only its schema matters")]
-    key: String,
 }
 
 /// A layer of somebody else's that knows nothing of resources.

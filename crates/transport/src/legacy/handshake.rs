@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use towline_core::codec::{self, Agreed};
 use towline_core::protocol::ProtocolVersion;
 use towline_core::{ClientInfo, Error, RawJson, Request};
@@ -13,6 +14,7 @@ use towline_core::{ClientInfo, Error, RawJson, Request};
 pub(crate) struct Handshake {
     version: Option<ProtocolVersion>,
     client: Arc<ClientInfo>,
+    can_be_asked: bool,
 }
 
 impl Handshake {
@@ -33,6 +35,9 @@ impl Handshake {
         if self.version.is_some() {
             request.context_mut().set_client(Arc::clone(&self.client));
         }
+        if self.can_be_asked && asks(request.method()) {
+            request.context_mut().set_can_be_asked();
+        }
         Ok(())
     }
 
@@ -47,6 +52,15 @@ impl Handshake {
         let json = |raw: Option<Box<RawValue>>| RawJson::from_text(String::from(Box::<str>::from(raw?))).ok();
         self.version = Some(version);
         let (info, capabilities) = (json(params.client_info), json(params.capabilities));
+        let declared: Map<String, Value> =
+            capabilities.as_ref().and_then(|json| json.parse().ok()).unwrap_or_default();
+        self.can_be_asked =
+            ["elicitation", "sampling", "roots"].iter().any(|name| declared.contains_key(*name));
         self.client = Arc::new(ClientInfo { info, capabilities });
     }
+}
+
+/// Whether a request of that method may ask for input (basic/patterns/mrtr, "Supported Requests").
+fn asks(method: &str) -> bool {
+    matches!(method, "tools/call" | "prompts/get" | "resources/read")
 }
