@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use bytestring::ByteString;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::codec::HeaderParams;
+use crate::codec::{self, HeaderParams};
 use crate::error::Error;
 use crate::extensions::Extensions;
 use crate::input::Supplied;
@@ -17,6 +15,7 @@ use crate::meta::{ClientInfo, RequestMeta};
 use crate::notifier::Notifier;
 use crate::principal::{Carrier, Principal};
 use crate::protocol::{Implementation, LogLevel, ProtocolVersion, RequestId};
+use crate::session::SessionSupport;
 
 /// What is known of a request beyond its method and parameters. A clone is a few refcounts.
 #[derive(Clone, Debug)]
@@ -29,6 +28,9 @@ pub struct Context {
     id: Option<RequestId>,
     carrier: Carrier,
     can_be_asked: bool,
+    session: SessionSupport,
+    /// What the session's client has asked for, in place of what `_meta` says.
+    session_log_level: Option<LogLevel>,
     deadline: Option<Instant>,
 }
 
@@ -50,6 +52,8 @@ impl Context {
             id: None,
             carrier: Carrier::InProcess,
             can_be_asked: false,
+            session: SessionSupport::None,
+            session_log_level: None,
             deadline: None,
         }
     }
@@ -82,6 +86,18 @@ impl Context {
     /// Says that the client of an older revision can be asked for input; for transports, which then ask it.
     pub fn set_can_be_asked(&mut self) {
         self.can_be_asked = true;
+    }
+
+    /// Whether something is kept of the client between its requests.
+    pub fn session(&self) -> SessionSupport {
+        self.session
+    }
+
+    /// Says whether something is kept of the client between its requests, and which log messages it has asked for then; for
+    /// transports.
+    pub fn set_session(&mut self, session: SessionSupport, log_level: Option<LogLevel>) {
+        self.session = session;
+        self.session_log_level = log_level;
     }
 
     /// Who the request is made for, if a layer has found out.
@@ -178,11 +194,12 @@ impl Context {
             .is_some_and(|declared| declared.get(capability).is_some_and(|value| !value.is_null()))
     }
 
-    /// Whether the request could have notifications at all: it gave a progress token or a log level. A
-    /// transport attaches a notifier only then, so that any other answer is a single JSON object.
-    pub fn wants_notifications(&self) -> bool {
+    /// Whether the request gave a progress token or a log level.
+    pub(crate) fn wants_notifications(&self) -> bool {
         let places = &self.meta.places;
-        places.progress_token.range().is_some() || places.log_level.range().is_some()
+        places.progress_token.range().is_some()
+            || places.log_level.range().is_some()
+            || self.session_log_level.is_some()
     }
 
     /// Attaches the way back to the client; for transports.
@@ -193,6 +210,10 @@ impl Context {
     /// Attaches the `Mcp-Param-*` headers of an HTTP request, to be held against the arguments; for transports.
     pub fn set_header_params(&mut self, headers: HeaderParams) {
         self.headers = Some(Arc::new(headers));
+    }
+
+    pub(crate) fn notifier(&self) -> Option<&Notifier> {
+        self.notifier.as_deref()
     }
 
     pub(crate) fn header_params(&self) -> Option<&HeaderParams> {
@@ -228,13 +249,25 @@ impl Context {
         let message = message.filter(|_| self.version >= ProtocolVersion::V2025_03_26);
         let total = total.filter(|total| total.is_finite());
         let params = Params { progress_token, progress, total, message };
-        if let Some(notification) = encode("notifications/progress", &params) {
+        if let Some(notification) = codec::notification("notifications/progress", &params) {
             notifier.send(notification).await;
+        }
+    }
+
+    /// Lets the client go away and come back for the answer after that time, so that a long call holds no connection open.
+    ///
+    /// That is for clients with a session over HTTP, of revision 2025-11-25; for any other it does nothing.
+    pub async fn release_stream(&self, retry: Duration) {
+        if let Some(notifier) = &self.notifier {
+            notifier.release(retry).await;
         }
     }
 
     /// The least grave level of log messages that the client asked for, if it asked for any.
     pub fn log_level(&self) -> Option<LogLevel> {
+        if let Some(level) = self.session_log_level {
+            return Some(level);
+        }
         serde_json::from_str(self.meta.written(self.meta.places.log_level)?).ok()
     }
 
@@ -253,7 +286,9 @@ impl Context {
         if self.log_level().is_none_or(|least| level < least) {
             return;
         }
-        if let Some(notification) = encode("notifications/message", &Params { level, logger, data }) {
+        if let Some(notification) =
+            codec::notification("notifications/message", &Params { level, logger, data })
+        {
             notifier.send(notification).await;
         }
     }
@@ -302,18 +337,4 @@ impl Context {
         }
         Ok(())
     }
-}
-
-/// One notification as a line of JSON. `None` if the parameters have no JSON form, which only data of a tool's
-/// own can bring about; a log message is not worth failing the request.
-fn encode(method: &'static str, params: &impl Serialize) -> Option<Bytes> {
-    #[derive(Serialize)]
-    struct Notification<'a, T> {
-        jsonrpc: jsonrpsee_types::TwoPointZero,
-        method: &'static str,
-        params: &'a T,
-    }
-    let notification = Notification { jsonrpc: jsonrpsee_types::TwoPointZero, method, params };
-    let text = serde_json::to_string(&notification).ok()?;
-    Some(ByteString::from(text).into_bytes())
 }

@@ -41,10 +41,12 @@ mod principal;
 mod prompt;
 pub mod protocol;
 mod registration;
+mod registry;
 mod request;
 mod resource;
 mod router;
 mod server;
+mod session;
 mod tool;
 mod uri;
 
@@ -57,7 +59,7 @@ pub use input::{AsksInput, Input, StateKey, StateSeal, Supplied, UsedStates, Use
 pub use json::RawJson;
 pub use layered::Layered;
 pub use meta::{ClientInfo, RequestMeta};
-pub use notifier::Notifier;
+pub use notifier::{Notifier, Report};
 pub use operation::Operation;
 pub use principal::{Carrier, ClientAddr, Principal};
 pub use prompt::{
@@ -65,6 +67,7 @@ pub use prompt::{
     prompt_fn,
 };
 pub use registration::RegistrationError;
+pub use registry::{Change, Changes, Registry, Subscription};
 pub use request::{Reply, Request};
 pub use resource::{
     FixedResource, FnResource, Resource, ResourceExt, ResourceFn, ResourceOutput, ResourceRead,
@@ -72,6 +75,7 @@ pub use resource::{
 };
 pub use router::{RouteFuture, Router, Routes};
 pub use server::{Serve, Server, ServerFuture};
+pub use session::{SessionOffer, SessionSupport, SetLevelParams};
 pub use tool::{
     FnTool, Json, Schema, Tool, ToolCall, ToolExt, ToolFn, ToolOutput, ToolResult, ToolService, ToolSet,
     tool_fn,

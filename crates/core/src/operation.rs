@@ -33,6 +33,12 @@ pub trait Operation {
         false
     }
 
+    /// Whether the answer is the end of a stream that goes on for as long as both sides want it, as that of
+    /// `subscriptions/listen`: it takes no time that counts, and no place that others wait for. Default: false.
+    fn is_stream(&self) -> bool {
+        false
+    }
+
     /// What else is known of the request.
     fn context(&self) -> &Context;
 

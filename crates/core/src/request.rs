@@ -1,5 +1,7 @@
 //! A request and its answer, at the level of a server.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Serialize;
@@ -12,6 +14,7 @@ use crate::error::Error;
 use crate::json::RawJson;
 use crate::operation::Operation;
 use crate::protocol::ProtocolVersion;
+use crate::session::SessionOffer;
 
 /// A request to a server. A clone is a few refcounts.
 #[derive(Clone, Debug)]
@@ -73,6 +76,17 @@ impl Request {
         self.params.subject.as_deref()
     }
 
+    /// Whether the answer is the end of a stream that goes on for as long as both sides want it.
+    pub fn is_stream(&self) -> bool {
+        &*self.method == "subscriptions/listen"
+    }
+
+    /// Whether the request could have notifications at all: it asks for some, or is a [stream](Self::is_stream). A transport
+    /// attaches a notifier only then, so that any other answer is a single JSON object.
+    pub fn wants_notifications(&self) -> bool {
+        self.context.wants_notifications() || self.is_stream()
+    }
+
     /// What else is known of the request.
     pub fn context(&self) -> &Context {
         &self.context
@@ -115,7 +129,12 @@ impl Operation for Request {
                 | "resources/read"
                 | "completion/complete"
                 | "tasks/get"
+                | "subscriptions/listen"
         )
+    }
+
+    fn is_stream(&self) -> bool {
+        Self::is_stream(self)
     }
 
     fn context(&self) -> &Context {
@@ -128,11 +147,21 @@ impl Operation for Request {
 }
 
 /// A serialised `result`. A clone is a refcount, so an answer can be kept and sent again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Reply {
     pub(crate) bytes: Bytes,
     pub(crate) kind: AnswerKind,
+    /// Of the answer to a handshake.
+    session: Option<Arc<SessionOffer>>,
 }
+
+impl PartialEq for Reply {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes && self.kind == other.kind
+    }
+}
+
+impl Eq for Reply {}
 
 impl Reply {
     /// The answer of a method of one's own: an object, to which the revision's own members are added.
@@ -146,7 +175,17 @@ impl Reply {
 
     /// Text that a serialiser of ours has made.
     pub(crate) fn of(kind: AnswerKind, bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: bytes.into(), kind }
+        Self { bytes: bytes.into(), kind, session: None }
+    }
+
+    pub(crate) fn with_session(mut self, offer: SessionOffer) -> Self {
+        self.session = Some(Arc::new(offer));
+        self
+    }
+
+    /// Of the answer to a handshake: what to keep of the client, if anything.
+    pub fn session(&self) -> Option<&SessionOffer> {
+        self.session.as_deref()
     }
 
     /// The JSON text of the `result` member.

@@ -8,7 +8,9 @@ use std::time::Duration;
 use support::{call, request};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
-use towline_core::{BoxError, Context, Error, ErrorKind, Router, Server, ToolCall, ToolExt, tool_fn};
+use towline_core::{
+    BoxError, Context, Error, ErrorKind, Request, Router, Server, ToolCall, ToolExt, tool_fn,
+};
 use towline_middleware::{Events, TimeoutConfig, TimeoutLayer};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -88,4 +90,16 @@ fn settings_that_cannot_work_are_refused() {
     let config: TimeoutConfig = toml::from_str("timeout_ms = 1500").unwrap();
     assert_eq!(config.timeout, Duration::from_millis(1500));
     assert!(toml::from_str::<TimeoutConfig>("timeout = 3").is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_goes_on_for_as_long_as_its_client_likes() {
+    let stream = service_fn(|request: Request| async move {
+        assert_eq!(request.context().deadline(), None);
+        sleep(3600 * SECOND).await;
+        Ok::<_, Error>("closed")
+    });
+    let service = TimeoutLayer::new(SECOND).layer(stream);
+    let listen = Request::new("subscriptions/listen", &serde_json::json!({})).unwrap();
+    assert_eq!(service.oneshot(listen).await.unwrap(), "closed");
 }

@@ -16,6 +16,7 @@
 mod attend;
 mod call;
 pub mod http;
+mod in_flight;
 mod legacy;
 mod line;
 pub mod memory;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use jsonrpsee_types::ErrorObject;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -200,4 +201,27 @@ pub(crate) fn encode_custom_result(
 /// Writes JSON. It cannot fail: memory does not, and the types that come here have a JSON form.
 pub(super) fn write<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     serde_json::to_writer(out, value).expect("protocol types have a JSON form");
+}
+
+/// One notification as a line of JSON. `None` if the parameters have no JSON form, which only data of a tool's
+/// own can bring about; a log message is not worth failing the request.
+pub(crate) fn notification(method: &'static str, params: &impl Serialize) -> Option<Bytes> {
+    #[derive(Serialize)]
+    struct Notification<'a, T> {
+        jsonrpc: jsonrpsee_types::TwoPointZero,
+        method: &'static str,
+        params: &'a T,
+    }
+    let notification = Notification { jsonrpc: jsonrpsee_types::TwoPointZero, method, params };
+    let text = serde_json::to_string(&notification).ok()?;
+    Some(ByteString::from(text).into_bytes())
+}
+
+/// The end of a subscription that the server closes, as the answer to the request that opened it.
+pub(crate) fn end_of_subscription(id: &RequestId, server_meta: &str) -> Reply {
+    let id = id.as_json();
+    let text = format!(
+        r#"{{"resultType":"complete","_meta":{{{server_meta},"io.modelcontextprotocol/subscriptionId":{id}}}}}"#
+    );
+    Reply::of(AnswerKind::Complete, text)
 }

@@ -7,8 +7,8 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::Cursor;
 use super::encode::{begin, write, write_freshness, write_meta};
+use super::{Cursor, CursorKey};
 use crate::answer::AnswerKind;
 use crate::freshness::Freshness;
 use crate::protocol::{
@@ -35,6 +35,7 @@ pub(crate) struct List<'a, T> {
     pub(crate) items: &'a [&'a T],
     pub(crate) page_size: Option<NonZeroUsize>,
     pub(crate) freshness: Freshness,
+    pub(crate) cursor_key: &'a CursorKey,
 }
 
 impl<T: Listed> List<'_, T> {
@@ -67,7 +68,7 @@ impl<T: Listed> List<'_, T> {
             if number + 1 < count {
                 let next = u32::try_from(number + 1).expect("a list has fewer pages than 2^32");
                 out.extend_from_slice(br#","nextCursor":"#);
-                write(&mut out, &Cursor { digest, page: next }.encode());
+                write(&mut out, &Cursor { digest, page: next }.encode(self.cursor_key));
             }
             write_freshness(&mut out, self.freshness, version);
             write_meta(&mut out, None, server_meta, version);

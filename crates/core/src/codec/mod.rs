@@ -10,11 +10,11 @@ mod negotiate;
 mod result;
 mod scan;
 
-pub(crate) use cursor::Cursor;
+pub(crate) use cursor::{Cursor, CursorKey};
 pub(crate) use decode::decode_params;
 pub use decode::{DecodeError, Message, Response, decode};
 pub use encode::encode;
-pub(crate) use encode::encode_custom_result;
+pub(crate) use encode::{encode_custom_result, end_of_subscription, notification};
 pub use header::{HeaderParams, decode_header_value};
 pub(crate) use identity::{Identity, discovery, initialization};
 pub(crate) use list::{List, Listed};

@@ -116,15 +116,15 @@ impl Input {
         key: &str,
         message: impl Into<String>,
     ) -> Option<Elicited<T>> {
-        self.fill(key, form::of::<T>(message.into()))
+        self.fill(key, &form::of::<T>(message.into()))
     }
 
     /// Asks the user to fill in a form. `None` until there is an answer that is what the form allows.
-    pub fn elicit_form(&mut self, key: &str, form: Form) -> Option<Elicited<Map<String, Value>>> {
+    pub fn elicit_form(&mut self, key: &str, form: &Form) -> Option<Elicited<Map<String, Value>>> {
         self.fill(key, form)
     }
 
-    fn fill<T: DeserializeOwned>(&mut self, key: &str, form: Form) -> Option<Elicited<T>> {
+    fn fill<T: DeserializeOwned>(&mut self, key: &str, form: &Form) -> Option<Elicited<T>> {
         let answer = self.answer::<ElicitResult>(key).and_then(|result| match result.action {
             ElicitAction::Decline => Some(Elicited::Declined),
             ElicitAction::Cancel => Some(Elicited::Cancelled),
@@ -135,12 +135,12 @@ impl Input {
                 value.map(Elicited::Accepted)
             }
         });
-        self.used_or_asked(key, answer, || InputRequest::new("elicitation/create", &form))
+        self.used_or_asked(key, answer, || InputRequest::new("elicitation/create", form))
     }
 
     /// Asks the user to visit a page, for what must not pass through the client. `None` until the user has said whether
     /// they will; what they did there, the server finds out by itself.
-    pub fn elicit_url(&mut self, key: &str, prompt: UrlPrompt) -> Option<Elicited<()>> {
+    pub fn elicit_url(&mut self, key: &str, prompt: &UrlPrompt) -> Option<Elicited<()>> {
         #[derive(Serialize)]
         struct Params<'a> {
             mode: &'static str,
@@ -156,14 +156,14 @@ impl Input {
             ElicitAction::Cancel => Elicited::Cancelled,
         });
         let id = (!self.context.version().is_modern()).then(|| format!("{key}-{}", seal::random_id()));
-        let params = Params { mode: "url", prompt: &prompt, id };
+        let params = Params { mode: "url", prompt, id };
         self.used_or_asked(key, answer, || InputRequest::new("elicitation/create", &params))
     }
 
     /// Asks the client's language model. `None` until there is an answer. Deprecated since revision 2026-07-28.
-    pub fn sample(&mut self, key: &str, sampling: Sampling) -> Option<Sampled> {
+    pub fn sample(&mut self, key: &str, sampling: &Sampling) -> Option<Sampled> {
         let answer = self.answer(key);
-        self.used_or_asked(key, answer, || InputRequest::new("sampling/createMessage", &sampling))
+        self.used_or_asked(key, answer, || InputRequest::new("sampling/createMessage", sampling))
     }
 
     /// Asks which folders the client works in. `None` until there is an answer. Deprecated since revision 2026-07-28.

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::answers::Claim;
 use super::used::{UsedStates, UsedStatesInMemory};
 use super::{Binding, InputRequired};
+use crate::codec::CursorKey;
 use crate::error::{Error, ErrorKind};
 
 /// The form of what is sealed, as its first byte.
@@ -50,6 +51,7 @@ pub struct StateSeal {
 pub struct StateKey {
     id: [u8; KEY_ID],
     cipher: XChaCha20Poly1305,
+    cursors: CursorKey,
 }
 
 impl StateKey {
@@ -86,7 +88,7 @@ impl StateKey {
         let digest: [u8; 32] = hash.finalize().into();
         let mut id = [0; KEY_ID];
         id.copy_from_slice(&digest[..KEY_ID]);
-        Self { id, cipher: XChaCha20Poly1305::new(key.into()) }
+        Self { id, cipher: XChaCha20Poly1305::new(key.into()), cursors: CursorKey::of([b"secret", key]) }
     }
 }
 
@@ -152,6 +154,11 @@ impl StateSeal {
     pub fn used_states(mut self, used: impl UsedStates) -> Self {
         self.used = Arc::new(used);
         self
+    }
+
+    /// What signs the cursors of lists, the same on all replicas that seal by the same key.
+    pub(crate) fn cursor_key(&self) -> CursorKey {
+        self.keys[0].cursors
     }
 
     pub(crate) fn seal(&self, input: &InputRequired) -> String {

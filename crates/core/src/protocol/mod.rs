@@ -13,6 +13,7 @@
 //! | `elicitation/create` | [`Form`], [`UrlPrompt`] | [`ElicitResult`] |
 //! | `sampling/createMessage` | [`Sampling`] | [`Sampled`] |
 //! | `roots/list` | | [`ListRootsResult`] |
+//! | `subscriptions/listen` | [`ListenParams`] | |
 
 mod completion;
 mod content;
@@ -24,6 +25,7 @@ mod resource;
 mod roots;
 mod sampling;
 mod server;
+mod subscription;
 mod tool;
 mod version;
 
@@ -44,5 +46,6 @@ pub use sampling::{
     ModelHint, ModelPreferences, Sampled, SampledContent, Sampling, SamplingMessage, ToolChoice,
 };
 pub use server::{CacheScope, Icon, Implementation, LogLevel, Theme};
+pub use subscription::{ListenParams, SubscriptionFilter};
 pub use tool::{ToolAnnotations, ToolDefinition};
 pub use version::ProtocolVersion;

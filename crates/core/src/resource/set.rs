@@ -104,6 +104,26 @@ impl ResourceSet {
         self
     }
 
+    /// Removes the resource at that URI, or with that template as it is written; false if there is none.
+    pub fn remove(&mut self, address: &str) -> bool {
+        let Some(at) = self.by_address.remove(address) else { return false };
+        self.entries.remove(at);
+        self.templates.retain(|template| *template != at);
+        let places = self.by_address.values_mut().chain(&mut self.templates);
+        places.filter(|other| **other > at).for_each(|other| *other -= 1);
+        true
+    }
+
+    /// Whether any resource may ask for input.
+    pub(crate) fn asks_input(&self) -> bool {
+        self.entries.iter().any(|entry| entry.resource.asks_input())
+    }
+
+    /// Whether there is a resource at that URI, as far as the set can tell: a template makes URIs of what may not exist.
+    pub(crate) fn knows(&self, uri: &str) -> bool {
+        self.find(uri).is_ok()
+    }
+
     /// The resource at that URI, or with that template as it is written.
     pub fn get(&self, address: &str) -> Option<&Arc<dyn Resource>> {
         self.by_address.get(address).map(|at| &self.entries[*at].resource)

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 
-use crate::codec::{Cursor, List, Listed};
+use crate::codec::{Cursor, CursorKey, List, Listed};
 use crate::error::Error;
 use crate::freshness::Freshness;
 use crate::protocol::ProtocolVersion;
@@ -14,6 +14,7 @@ use crate::request::{Reply, Request};
 pub(super) struct ListSettings {
     pub(super) page_size: Option<NonZeroUsize>,
     pub(super) freshness: Freshness,
+    pub(super) cursor_key: CursorKey,
 }
 
 /// The pages of one list in each revision, written when first asked for.
@@ -49,9 +50,9 @@ impl Pages {
     ) -> Result<Reply, Error> {
         let version = request.context.version();
         let Written { digest, pages } = self.written[version.index()].get_or_init(|| {
-            let ListSettings { page_size, freshness } = self.settings;
+            let ListSettings { page_size, freshness, ref cursor_key } = self.settings;
             let items: Vec<&T> = items.collect();
-            let list = List { member: self.member, items: &items, page_size, freshness };
+            let list = List { member: self.member, items: &items, page_size, freshness, cursor_key };
             Written { digest: list.digest(), pages: list.pages(server_meta, version) }
         });
         let asked = request.context.meta();
@@ -59,7 +60,7 @@ impl Pages {
             None | Some("null") => Some(0),
             Some(cursor) => serde_json::from_str::<String>(cursor)
                 .ok()
-                .and_then(|text| Cursor::decode(&text))
+                .and_then(|text| Cursor::decode(&text, &self.settings.cursor_key))
                 .filter(|cursor| cursor.digest == *digest)
                 .and_then(|cursor| usize::try_from(cursor.page).ok()),
         };

@@ -1,6 +1,10 @@
 //! Which method goes where.
 
+mod capabilities;
+mod future;
+mod listen;
 mod lists;
+mod offered;
 mod routes;
 
 use std::collections::HashMap;
@@ -13,17 +17,20 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-pub use routes::{RouteFuture, Routes};
+pub use future::RouteFuture;
+pub(crate) use offered::Offered;
+pub use routes::Routes;
 
 use self::lists::ListSettings;
 use self::routes::Offer;
-use crate::codec::Identity;
+use crate::codec::{CursorKey, Identity};
 use crate::error::Error;
 use crate::freshness::Freshness;
 use crate::health::HealthCheck;
 use crate::input::StateSeal;
 use crate::prompt::{Prompt, PromptSet};
 use crate::protocol::{CacheScope, Implementation};
+use crate::registry::Registry;
 use crate::request::{Reply, Request};
 use crate::resource::{Resource, ResourceSet};
 use crate::tool::{HealthTool, InfoTool, ServerFacts, Tool, ToolSet};
@@ -43,10 +50,9 @@ pub struct Router {
     info: Implementation,
     instructions: Option<String>,
     offer: Offer,
-    lists: ListSettings,
+    page_size: Option<NonZeroUsize>,
+    list_freshness: Freshness,
     health: Option<Vec<Arc<dyn HealthCheck>>>,
-    methods: Methods,
-    seal: Option<StateSeal>,
 }
 
 pub(crate) type MethodFuture = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send>>;
@@ -59,13 +65,9 @@ impl Router {
             info: Implementation::new(name, version),
             instructions: None,
             offer: Offer::default(),
-            lists: ListSettings {
-                page_size: None,
-                freshness: Freshness { ttl: DEFAULT_LIST_TTL, scope: CacheScope::Public },
-            },
+            page_size: None,
+            list_freshness: Freshness { ttl: DEFAULT_LIST_TTL, scope: CacheScope::Public },
             health: None,
-            methods: HashMap::new(),
-            seal: None,
         }
     }
 
@@ -159,21 +161,21 @@ impl Router {
     /// Gives lists in pages of that many entries. Default: all in one.
     #[must_use]
     pub fn page_size(mut self, entries: NonZeroUsize) -> Self {
-        self.lists.page_size = Some(entries);
+        self.page_size = Some(entries);
         self
     }
 
     /// Says how long a client may keep a list (`ttlMs`). Default: 5 minutes.
     #[must_use]
     pub fn list_ttl(mut self, ttl: Duration) -> Self {
-        self.lists.freshness.ttl = ttl;
+        self.list_freshness.ttl = ttl;
         self
     }
 
     /// Says who may share a kept list (`cacheScope`). Default: anyone.
     #[must_use]
     pub fn list_scope(mut self, scope: CacheScope) -> Self {
-        self.lists.freshness.scope = scope;
+        self.list_freshness.scope = scope;
         self
     }
 
@@ -186,14 +188,20 @@ impl Router {
         F: Fn(Request) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
     {
-        self.methods.insert(name.into(), Arc::new(move |request| Box::pin(run(request))));
+        self.offer.methods.insert(name.into(), Arc::new(move |request| Box::pin(run(request))));
         self
+    }
+
+    /// Lets what is offered change while the server runs: what this gives adds and removes tools, resources and prompts, and
+    /// tells clients what has changed. Clients then learn that they can be told.
+    pub fn registry(&mut self) -> Registry {
+        self.offer.registry.get_or_insert_default().clone()
     }
 
     /// Says how the state of requests that wait for input is sealed. Default: by a key that only this process has.
     #[must_use]
     pub fn state_seal(mut self, seal: StateSeal) -> Self {
-        self.seal = Some(seal);
+        self.offer.seal = Some(seal);
         self
     }
 
@@ -217,13 +225,15 @@ impl Router {
                 .with(HealthTool::new(&self.info, checks))
                 .with(InfoTool::new(self.info.clone(), facts));
         }
-        let identity = Identity::new(self.info, self.instructions);
-        Routes::new(identity, self.offer, self.lists, self.methods, self.seal.unwrap_or_default())
+        let named = [self.info.name.as_bytes(), self.info.version.as_bytes()];
+        let cursor_key = self.offer.seal.as_ref().map_or_else(|| CursorKey::of(named), StateSeal::cursor_key);
+        let lists = ListSettings { page_size: self.page_size, freshness: self.list_freshness, cursor_key };
+        Routes::new(Identity::new(self.info, self.instructions), self.offer, lists)
     }
 }
 
 impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Router").field("info", &self.info).field("offer", &self.offer).finish_non_exhaustive()
+        f.debug_struct("Router").field("info", &self.info).finish_non_exhaustive()
     }
 }

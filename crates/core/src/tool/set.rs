@@ -112,6 +112,19 @@ impl ToolSet {
         self
     }
 
+    /// Removes a tool; false if there is none of that name.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let Some(at) = self.by_name.remove(name) else { return false };
+        self.entries.remove(at);
+        self.by_name.values_mut().filter(|other| **other > at).for_each(|other| *other -= 1);
+        true
+    }
+
+    /// Whether any tool may ask for input.
+    pub(crate) fn asks_input(&self) -> bool {
+        self.entries.iter().any(|entry| entry.tool.asks_input())
+    }
+
     /// The tool of that name.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
         self.by_name.get(name).map(|at| &self.entries[*at].tool)

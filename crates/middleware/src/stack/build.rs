@@ -49,7 +49,10 @@ impl Stack {
             true => AuditLayer::new().with_arguments(),
             false => AuditLayer::new(),
         });
-        let bulkhead = self.server_bulkhead.clone().map(BulkheadLayer::shared);
+        let bulkhead = self.server_bulkhead.clone().map(|bulkhead| {
+            // A stream would hold its place for as long as its client likes.
+            BulkheadLayer::select(move |req: &Req| (!req.is_stream()).then(|| bulkhead.clone()))
+        });
         let limit = self.server_limiter.clone().map(RateLimitLayer::shared);
         ServiceBuilder::new()
             .layer(option_layer(config.trace.then(TraceLayer::new)))

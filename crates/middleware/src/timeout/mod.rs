@@ -136,7 +136,9 @@ where
 
     fn call(&mut self, mut req: Req) -> Self::Future {
         let timeout = self.layer.times.of(&req);
-        let deadline = Instant::now().checked_add(timeout).map(|at| req.context_mut().tighten_deadline(at));
+        // A stream has no answer to be late.
+        let at = if req.is_stream() { None } else { Instant::now().checked_add(timeout) };
+        let deadline = at.map(|at| req.context_mut().tighten_deadline(at));
         let inner = self.inner.call(req);
         ResponseFuture { inner, sleep: None, deadline, timeout, elapsed: self.layer.elapsed.clone() }
     }

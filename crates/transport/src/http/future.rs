@@ -8,22 +8,27 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::sync::mpsc::Receiver;
 use towline_core::codec;
 use towline_core::protocol::{ProtocolVersion, RequestId};
-use towline_core::{BoxError, Carrier, Error, Extensions, Notifier, Reply, Request, Serve};
+use towline_core::{
+    BoxError, Carrier, Error, ErrorKind, Extensions, Notifier, Principal, Reply, Report, Request, Serve,
+    SessionSupport,
+};
 
 use super::body::Collect;
-use super::head::{Accepts, Head};
-use super::message::{self, Received};
+use super::head::{Accepts, Head, MCP_SESSION};
+use super::message::{self, Of, Received};
 use super::refusal::Refusal;
 use super::respond::{self, ResponseBody};
 use super::service::{Guard, Options};
+use super::session::{self, EventLog, First, Running, Session, SessionBody, Sessions};
 use super::sse::{self, Events};
 use crate::call::Call;
+use crate::legacy::{Handshake, Session as Kept};
 
 /// How many notifications of one request wait for the client before the request does.
 const NOTIFICATIONS: usize = 16;
@@ -44,7 +49,8 @@ pin_project! {
         Done { response: Option<Response<ResponseBody<S>>> },
         Reading { #[pin] body: Collect<B>, pending: Option<Pending<S>> },
         Calling { #[pin] call: Call<S>, exchange: Exchange },
-        Reporting { call: Option<Pin<Box<Call<S>>>>, reports: Option<Receiver<Bytes>>, exchange: Exchange, options: Arc<Options> },
+        Reporting { call: Option<Pin<Box<Call<S>>>>, reports: Option<Receiver<Report>>, exchange: Exchange, options: Arc<Options> },
+        Session { attached: Attached, exchange: Exchange, options: Arc<Options> },
     }
 }
 
@@ -67,6 +73,33 @@ struct Exchange {
     id: Option<RequestId>,
     version: ProtocolVersion,
     accepts: Accepts,
+    /// Of a handshake that may begin a session.
+    greeting: Option<Box<Greeting>>,
+    is_stream: bool,
+}
+
+/// A handshake under way.
+struct Greeting {
+    request: Request,
+    handshake: Handshake,
+    owner: Option<Principal>,
+    sessions: Sessions,
+}
+
+/// A request of a session whose response has not begun. Without one there is nothing to come back to, so a client that
+/// goes away then cancels it.
+struct Attached {
+    session: Arc<Session>,
+    log: Arc<EventLog>,
+    id: Option<RequestId>,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            self.session.cancel(&id);
+        }
+    }
 }
 
 type HttpResponse<S> = Response<ResponseBody<S>>;
@@ -74,6 +107,19 @@ type HttpResponse<S> = Response<ResponseBody<S>>;
 impl<S: Serve, B> ResponseFuture<S, B> {
     pub(super) fn refused(refusal: Refusal) -> Self {
         Self { state: State::done(refusal.into_response()), origin: None, guard: None }
+    }
+
+    /// The answer to a request without a message: for a stream of a session, or for its end.
+    pub(super) fn of_session(
+        method: &Method,
+        head: &Head,
+        extensions: &Extensions,
+        options: &Options,
+        guard: Guard,
+    ) -> Self {
+        let response = session_response(method, head, extensions, options, guard);
+        let response = response.unwrap_or_else(Refusal::into_response);
+        Self { state: State::done(response), origin: head.origin.clone(), guard: None }
     }
 
     pub(super) fn reading(
@@ -116,10 +162,23 @@ where
                     {
                         break refusal.into_response();
                     }
-                    this.state.set(pending.call(body));
+                    this.state.set(pending.call(body, this.guard));
                 }
                 Projected::Calling { call, exchange } => {
                     break exchange.answer(&ready!(call.poll(cx)));
+                }
+                Projected::Session { attached, exchange, options } => {
+                    let first = ready!(attached.log.poll_first(cx));
+                    attached.id = None;
+                    break match first {
+                        First::Answer(body, status, error) => exchange.alone(body, status, error.as_ref()),
+                        First::Event => {
+                            let Attached { session, log, .. } = &*attached;
+                            let log = Arc::clone(log);
+                            let body = SessionBody::new(session, log, None, options.keep_alive, None, None);
+                            sse::response(ResponseBody::session(body))
+                        }
+                    };
                 }
                 Projected::Reporting { call, reports, exchange, options } => {
                     let running = call.as_mut().expect("a call is handed on once");
@@ -134,6 +193,11 @@ where
                             let call = call.take().expect("a call is handed on once");
                             let reports = reports.take().expect("a receiver is handed on once");
                             let id = exchange.id.take().expect("an id is handed on once");
+                            if exchange.is_stream
+                                && let Some(guard) = this.guard.as_mut()
+                            {
+                                guard.leave();
+                            }
                             let events = Events::new(
                                 call,
                                 reports,
@@ -158,9 +222,12 @@ where
 
 impl<S: Serve> Pending<S> {
     /// Reads the message and begins to work on it, or says what to answer at once.
-    fn call<B>(mut self, body: Bytes) -> State<S, B> {
-        let (id, mut request) = match message::read(body, &mut self.head, &self.options.limits) {
+    fn call<B>(mut self, body: Bytes, guard: &mut Option<Guard>) -> State<S, B> {
+        let caller = self.extensions.get::<Principal>();
+        let of = find_session(&self.head, &self.options, caller);
+        let (id, mut request) = match message::read(body, &mut self.head, &self.options.limits, &of, caller) {
             Received::Request(id, request) => (id, request),
+            Received::NoSession => return State::done(Refusal::no_session().into_response()),
             Received::Accepted => {
                 return State::done(respond::json(StatusCode::ACCEPTED, Bytes::new(), None));
             }
@@ -170,18 +237,33 @@ impl<S: Serve> Pending<S> {
         *context.extensions_mut() = self.extensions;
         context.set_carrier(Carrier::Http);
         let accepts = self.head.accepts;
-        let exchange = Exchange { id: Some(id), version: request.context().version(), accepts };
-        if !(accepts.stream && request.context().wants_notifications()) {
+        let version = request.context().version();
+        let is_stream = request.is_stream();
+        let mut exchange = Exchange { id: None, version, accepts, greeting: None, is_stream };
+        if let (Of::Session(session), false) = (of, version.is_modern()) {
+            return in_session(self.server, session, id, request, exchange, self.options, guard.take());
+        }
+        exchange.id = Some(id);
+        if !version.is_modern() && request.method() == "initialize" && self.options.sessions.are_kept() {
+            exchange.greeting = Some(Greeting::begin(&mut request, &self.options.sessions));
+        }
+        if !(accepts.stream && request.wants_notifications()) {
             return State::Calling { call: Call::new(self.server, request), exchange };
         }
-        let (call, reports) = reporting(self.server, request);
+        let (call, reports) = reporting(self.server, request, &self.options);
         State::Reporting { call: Some(call), reports: Some(reports), exchange, options: self.options }
     }
 }
 
 /// A call that may report. Its future moves into the response's body if it does, so it is boxed.
-fn reporting<S: Serve>(server: S, mut request: Request) -> (Pin<Box<Call<S>>>, Receiver<Bytes>) {
+fn reporting<S: Serve>(
+    server: S,
+    mut request: Request,
+    options: &Options,
+) -> (Pin<Box<Call<S>>>, Receiver<Report>) {
     let (notifier, reports) = Notifier::channel(NOTIFICATIONS);
+    let is_stream = request.is_stream();
+    let notifier = if is_stream { notifier.until(options.closing.subscribe()) } else { notifier };
     request.context_mut().set_notifier(notifier);
     (Box::pin(Call::new(server, request)), reports)
 }
@@ -192,27 +274,37 @@ impl Exchange {
     fn answer<S: Serve>(&self, answer: &Result<Reply, Error>) -> HttpResponse<S> {
         let body = codec::encode(self.id.as_ref(), answer, self.version);
         let status = respond::status(answer, self.version);
+        let error = answer.as_ref().err().filter(|error| !error.is_in_tool());
+        let mut response = self.alone(body, status, error);
+        if let (Some(greeting), Ok(reply)) = (&self.greeting, answer)
+            && let Some(id) = greeting.session(reply)
+        {
+            response.headers_mut().insert(MCP_SESSION, id);
+        }
+        response
+    }
+
+    fn alone<S: Serve>(&self, body: Bytes, status: StatusCode, error: Option<&Error>) -> HttpResponse<S> {
         if !self.accepts.json && status == StatusCode::OK {
             let mut event = Vec::with_capacity(body.len() + 24);
             sse::push_event(&mut event, &body);
             return sse::response(ResponseBody::whole(event.into()));
         }
-        let error = answer.as_ref().err().filter(|error| !error.is_in_tool());
         respond::json(status, body, error)
     }
 
     /// An answer that was there as soon as what came before it.
     fn answer_all<S: Serve>(
         &self,
-        first: &Bytes,
-        reports: &mut Receiver<Bytes>,
+        first: &Report,
+        reports: &mut Receiver<Report>,
         answer: &Result<Reply, Error>,
     ) -> HttpResponse<S> {
         let mut events = Vec::new();
-        sse::push_event(&mut events, first);
+        sse::push_report(&mut events, first);
         reports.close();
         while let Ok(report) = reports.try_recv() {
-            sse::push_event(&mut events, &report);
+            sse::push_report(&mut events, &report);
         }
         sse::push_event(&mut events, &codec::encode(self.id.as_ref(), answer, self.version));
         sse::response(ResponseBody::whole(events.into()))
@@ -223,4 +315,95 @@ impl<S: Serve, B> fmt::Debug for ResponseFuture<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ResponseFuture")
     }
+}
+
+impl Greeting {
+    /// Offers a session to whoever shakes hands.
+    fn begin(request: &mut Request, sessions: &Sessions) -> Box<Self> {
+        let mut handshake = Handshake::default();
+        // Its revision is settled already, so nothing can be wrong with it.
+        let _ = handshake.negotiate(request);
+        request.context_mut().set_session(SessionSupport::Offered, None);
+        let owner = request.context().principal().cloned();
+        Box::new(Self { request: request.clone(), handshake, owner, sessions: sessions.clone() })
+    }
+
+    /// Begins the session, if the server wants one. Gives its id.
+    fn session(&self, reply: &Reply) -> Option<HeaderValue> {
+        reply.session()?;
+        let kept = Arc::<Kept>::default();
+        kept.note(&self.request, reply).ok()?;
+        let session = self.sessions.begin(self.owner.clone(), self.handshake.clone(), kept);
+        HeaderValue::from_str(session.id()).ok()
+    }
+}
+
+fn find_session(head: &Head, options: &Options, caller: Option<&Principal>) -> Of {
+    let Some(id) = &head.session else { return Of::Nobody };
+    let session = id.to_str().ok().and_then(|id| options.sessions.find(id, caller));
+    session.map_or(Of::Unknown, Of::Session)
+}
+
+/// Runs a request in its session, apart from the connection.
+fn in_session<S: Serve, B>(
+    server: S,
+    session: Arc<Session>,
+    id: RequestId,
+    request: Request,
+    exchange: Exchange,
+    options: Arc<Options>,
+    guard: Option<Guard>,
+) -> State<S, B> {
+    if !exchange.accepts.stream {
+        let message = "the header `Accept` must list `text/event-stream`";
+        return State::done(Refusal::new(StatusCode::NOT_ACCEPTABLE, message).into_response());
+    }
+    let log = session.logs.begin();
+    let spawn = |ticket| {
+        let (id, open) = (id.clone(), session.open());
+        let running =
+            Running { session: Arc::clone(&session), log: Arc::clone(&log), id, ticket, guard, open };
+        tokio::spawn(session::run(running, server, request)).abort_handle()
+    };
+    if !session.in_flight.start(&id, spawn) {
+        let error = Error::new(ErrorKind::InvalidRequest, "a request with this `id` is still running");
+        let body = codec::encode(Some(&id), &Err(error), exchange.version);
+        return State::done(respond::json(StatusCode::BAD_REQUEST, body, None));
+    }
+    State::Session { attached: Attached { session, log, id: Some(id) }, exchange, options }
+}
+
+/// Opens a stream of a session, or ends the session.
+fn session_response<S: Serve>(
+    method: &Method,
+    head: &Head,
+    extensions: &Extensions,
+    options: &Options,
+    guard: Guard,
+) -> Result<HttpResponse<S>, Refusal> {
+    let Of::Session(session) = find_session(head, options, extensions.get()) else {
+        return Err(Refusal::no_session());
+    };
+    if method == Method::DELETE {
+        options.sessions.end(&session);
+        return Ok(respond::json(StatusCode::NO_CONTENT, Bytes::new(), None));
+    }
+    if !head.accepts.stream {
+        let message = "the header `Accept` must list `text/event-stream`";
+        return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, message));
+    }
+    let (log, after) = match &head.last_event {
+        None => (session.logs.standing(), None),
+        Some(event) => {
+            let unknown = || {
+                let message = "`Last-Event-ID` names no event that is kept";
+                Refusal::new(StatusCode::BAD_REQUEST, message)
+            };
+            let found = event.to_str().ok().and_then(|event| session.logs.find(event));
+            found.map(|(log, after)| (log, Some(after))).ok_or_else(unknown)?
+        }
+    };
+    let closing = Some(options.closing.subscribe());
+    let body = SessionBody::new(&session, log, after, options.keep_alive, closing, Some(guard));
+    Ok(sse::response(ResponseBody::session(body)))
 }

@@ -16,6 +16,8 @@ use super::refusal::Refusal;
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
+pub(super) const MCP_SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 const PARAM_PREFIX: &str = "mcp-param-";
 
 /// What is needed of the head once the body is there.
@@ -24,6 +26,8 @@ pub(super) struct Head {
     pub(super) version: Option<HeaderValue>,
     pub(super) method: Option<HeaderValue>,
     pub(super) name: Option<HeaderValue>,
+    pub(super) session: Option<HeaderValue>,
+    pub(super) last_event: Option<HeaderValue>,
     pub(super) params: HeaderParams,
     pub(super) accepts: Accepts,
     pub(super) origin: Option<HeaderValue>,
@@ -71,7 +75,9 @@ pub(super) fn read(parts: &Parts, allowed: &Allowed, path: Option<&str>) -> Resu
     if parts.method == Method::OPTIONS && head.origin.is_some() {
         return Err(Refusal::preflight(parts, &head));
     }
-    let result = check_content(parts, &found).and_then(|()| accepts(&parts.headers, found.accept));
+    let of_session = head.session.is_some() && matches!(parts.method, Method::GET | Method::DELETE);
+    let content = if of_session { Ok(()) } else { check_content(parts, &found) };
+    let result = content.and_then(|()| accepts(&parts.headers, found.accept));
     match result {
         Ok(accepts) => head.accepts = accepts,
         Err(refusal) => return Err(refusal.with_origin(head.origin)),
@@ -108,6 +114,8 @@ fn scan<'a>(headers: &'a HeaderMap, head: &mut Head) -> Result<Found<'a>, Refusa
             once(&mut found.content_encoding, name, value)?;
         } else if *name == AUTHORIZATION {
             once(&mut found.authorization, name, value)?;
+        } else if *name == LAST_EVENT {
+            once(&mut head.last_event, name, value.clone())?;
         } else if name.as_str().starts_with("mcp-") {
             if *name == PROTOCOL_VERSION {
                 once(&mut head.version, name, value.clone())?;
@@ -115,6 +123,8 @@ fn scan<'a>(headers: &'a HeaderMap, head: &mut Head) -> Result<Found<'a>, Refusa
                 once(&mut head.method, name, value.clone())?;
             } else if *name == MCP_NAME {
                 once(&mut head.name, name, value.clone())?;
+            } else if *name == MCP_SESSION {
+                once(&mut head.session, name, value.clone())?;
             } else if let Some(param) = name.as_str().strip_prefix(PARAM_PREFIX) {
                 head.params.push(param, value.as_bytes());
             }

@@ -2,14 +2,18 @@
 //!
 //! Source: basic/transports/streamable-http, "Request Metadata".
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use towline_core::codec::{self, Agreed, DecodeError, Limits, Message};
 use towline_core::protocol::{ProtocolVersion, RequestId};
-use towline_core::{Error, ErrorKind, Request};
+use towline_core::{Context, Error, ErrorKind, Principal, Request};
 
 use super::head::Head;
 use super::respond::status_of;
+use super::session::Session;
+use crate::in_flight::cancelled;
 
 /// What a client has sent.
 #[expect(
@@ -19,19 +23,67 @@ use super::respond::status_of;
 pub(super) enum Received {
     /// It wants an answer.
     Request(RequestId, Request),
+    /// It is of a session that is not there.
+    NoSession,
     /// It wants none.
     Accepted,
     /// It is not served.
     Refused(StatusCode, Bytes),
 }
 
-pub(super) fn read(body: Bytes, head: &mut Head, limits: &Limits) -> Received {
+/// Whether a message is of a session.
+#[derive(Clone, Debug)]
+pub(super) enum Of {
+    /// Of none.
+    Nobody,
+    /// Of this one.
+    Session(Arc<Session>),
+    /// Of one that is not there, or not the caller's.
+    Unknown,
+}
+
+impl Of {
+    /// The session of a message, if it is in a revision that has any.
+    fn legacy(&self, message: &Request, head: &Head) -> Result<Option<&Arc<Session>>, Received> {
+        let is_modern = message.context().meta().protocol_version().is_some()
+            || version(head).is_ok_and(|version| version == Some(ProtocolVersion::LATEST.as_str()));
+        match self {
+            Self::Nobody => Ok(None),
+            _ if is_modern => Ok(None),
+            Self::Session(session) => Ok(Some(session)),
+            Self::Unknown => Err(Received::NoSession),
+        }
+    }
+}
+
+pub(super) fn read(
+    body: Bytes,
+    head: &mut Head,
+    limits: &Limits,
+    of: &Of,
+    caller: Option<&Principal>,
+) -> Received {
     match codec::decode(body, limits) {
-        Ok(Message::Request(id, mut request)) => match settle(&mut request, head) {
-            Ok(()) => Received::Request(id, request),
-            Err(error) => refuse(Some(&id), error),
-        },
+        Ok(Message::Request(id, mut request)) => {
+            let settled = match of.legacy(&request, head) {
+                Ok(None) => settle(&mut request, head),
+                Ok(Some(session)) => known_version(head).and_then(|()| session.negotiate(&mut request)),
+                Err(refused) => return refused,
+            };
+            match settled {
+                Ok(()) => Received::Request(id, request),
+                Err(error) => refuse(Some(&id), error),
+            }
+        }
         Ok(Message::Notification(mut notification)) => {
+            match of.legacy(&notification, head) {
+                Ok(None) => {}
+                Ok(Some(session)) => {
+                    notify(session, &notification, caller);
+                    return Received::Accepted;
+                }
+                Err(refused) => return refused,
+            }
             // The revision defines no notification and no header for any; what must not pass is a version that the
             // server does not speak.
             match version(head)
@@ -41,8 +93,44 @@ pub(super) fn read(body: Bytes, head: &mut Head, limits: &Limits) -> Received {
                 _ => Received::Accepted,
             }
         }
-        Ok(Message::Response(_)) => Received::Accepted,
+        Ok(Message::Response(response)) => match of {
+            Of::Session(session) => {
+                session.answer(response);
+                Received::Accepted
+            }
+            Of::Unknown => Received::NoSession,
+            Of::Nobody => Received::Accepted,
+        },
         Err(DecodeError { id, error }) => refuse(id.as_ref(), error),
+    }
+}
+
+/// Takes note of what the client of a session tells.
+fn notify(session: &Session, notification: &Request, caller: Option<&Principal>) {
+    match notification.method() {
+        "notifications/cancelled" => {
+            if let Some(id) = cancelled(notification) {
+                session.cancel(&id);
+            }
+        }
+        "notifications/initialized" => {
+            let mut context = Context::default();
+            if let Some(caller) = caller {
+                context.extensions_mut().insert(caller.clone());
+            }
+            session.begin_to_tell(context);
+        }
+        _ => {}
+    }
+}
+
+/// A header that names a version must name one that the server speaks, whatever the session's is.
+fn known_version(head: &Head) -> Result<(), Error> {
+    match version(head)? {
+        Some(version) if ProtocolVersion::parse(version).is_none() => {
+            Err(Error::new(ErrorKind::UnsupportedVersion, "unsupported protocol version"))
+        }
+        _ => Ok(()),
     }
 }
 

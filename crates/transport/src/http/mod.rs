@@ -15,6 +15,7 @@ mod refusal;
 mod respond;
 mod server;
 mod service;
+mod session;
 mod sse;
 mod watch;
 
@@ -25,6 +26,7 @@ pub use future::ResponseFuture;
 pub use respond::ResponseBody;
 pub use server::HttpServer;
 pub use service::HttpService;
+pub use session::SessionLimits;
 use tokio::net::ToSocketAddrs;
 use towline_core::Serve;
 

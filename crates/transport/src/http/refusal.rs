@@ -51,6 +51,11 @@ impl Refusal {
         Self::bare(StatusCode::NOT_FOUND)
     }
 
+    /// A session that has ended, or never was, or is somebody else's. The client begins a new one.
+    pub(super) fn no_session() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "there is no such session: begin a new one with `initialize`")
+    }
+
     pub(super) fn of(status: StatusCode, error: Error) -> Self {
         let mut refusal = Self::bare(status);
         refusal.0.error = Some(error);

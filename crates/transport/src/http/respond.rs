@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use towline_core::protocol::ProtocolVersion;
 use towline_core::{Error, ErrorKind, Quota, Reply, Serve};
 
+use super::session::SessionBody;
 use super::sse::Events;
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -28,6 +29,7 @@ enum Form<S: Serve> {
     /// Empty once it has been given.
     Whole(Bytes),
     Stream(Pin<Box<Events<S>>>),
+    Session(Box<SessionBody>),
 }
 
 impl<S: Serve> ResponseBody<S> {
@@ -37,6 +39,10 @@ impl<S: Serve> ResponseBody<S> {
 
     pub(super) fn stream(events: Events<S>) -> Self {
         Self(Form::Stream(Box::pin(events)))
+    }
+
+    pub(super) fn session(body: SessionBody) -> Self {
+        Self(Form::Session(Box::new(body)))
     }
 }
 
@@ -51,7 +57,7 @@ impl<S: Serve> fmt::Debug for ResponseBody<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Form::Whole(bytes) => write!(f, "ResponseBody({} bytes)", bytes.len()),
-            Form::Stream(_) => f.write_str("ResponseBody(a stream)"),
+            Form::Stream(_) | Form::Session(_) => f.write_str("ResponseBody(a stream)"),
         }
     }
 }
@@ -70,6 +76,7 @@ impl<S: Serve> Body for ResponseBody<S> {
             Form::Stream(events) => {
                 events.as_mut().poll_next(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
+            Form::Session(body) => body.poll_next(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
@@ -77,13 +84,14 @@ impl<S: Serve> Body for ResponseBody<S> {
         match &self.0 {
             Form::Whole(bytes) => bytes.is_empty(),
             Form::Stream(events) => events.is_done(),
+            Form::Session(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Form::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Form::Stream(_) => SizeHint::default(),
+            Form::Stream(_) | Form::Session(_) => SizeHint::default(),
         }
     }
 }

@@ -194,6 +194,7 @@ impl<S: Serve> HttpServer<S> {
             () = connections.accept(&listener) => {}
         }
         drop(listener);
+        connections.service.close_streams();
         connections.finish(self.shutdown_grace).await;
         Ok(())
     }

@@ -8,8 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Buf;
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
+use tokio::sync::watch;
 use tower::Service;
 use towline_core::codec::Limits;
 use towline_core::{BoxError, Error, ErrorKind, Extensions, Serve};
@@ -21,6 +22,7 @@ use super::head::{self, Head};
 use super::in_flight::{Bound, InFlight};
 use super::refusal::Refusal;
 use super::respond::ResponseBody;
+use super::session::{SessionLimits, Sessions};
 use super::watch::{Activity, Requested};
 
 /// The protocol over HTTP, as a [`tower::Service`] that mounts into axum, hyper or any other server that speaks
@@ -74,6 +76,8 @@ pub(super) struct Options {
     pub(super) body_timeout: Duration,
     pub(super) keep_alive: Duration,
     pub(super) in_flight: Bound,
+    pub(super) sessions: Sessions,
+    pub(super) closing: watch::Sender<bool>,
 }
 
 /// What counts a request for as long as it runs.
@@ -84,6 +88,11 @@ pub(super) struct Guard {
 }
 
 impl Guard {
+    /// No longer counts the request among those that run: it goes on for as long as its client likes.
+    pub(super) fn leave(&mut self) {
+        self.in_flight = None;
+    }
+
     /// Counts the request among those that run.
     ///
     /// # Errors
@@ -111,6 +120,8 @@ impl<S> HttpService<S> {
             body_timeout: Duration::from_secs(15),
             keep_alive: Duration::from_secs(15),
             in_flight: Bound::new(1024),
+            sessions: Sessions::new(SessionLimits::default()),
+            closing: watch::Sender::new(false),
         };
         Self { server, options: Arc::new(options), extensions: Extensions::default(), connection: None }
     }
@@ -171,6 +182,18 @@ impl<S> HttpService<S> {
         self.with(|options| options.in_flight = Bound::new(requests.get()))
     }
 
+    /// Keeps sessions of clients of revisions before 2026-07-28 within these bounds, where they need any.
+    #[must_use]
+    pub fn sessions(self, limits: SessionLimits) -> Self {
+        self.with(|options| options.sessions = Sessions::new(limits))
+    }
+
+    /// Ends the streams that go on for as long as both sides want, each with its completion; for a shutdown. An
+    /// [`HttpServer`](super::HttpServer) does it by itself.
+    pub fn close_streams(&self) {
+        self.options.closing.send_replace(true);
+    }
+
     /// Answers at this path alone. A service that is mounted has its path from where it is mounted.
     pub(super) fn path(self, path: Box<str>) -> Self {
         self.with(|options| options.path = Some(path))
@@ -199,7 +222,12 @@ impl<S: Serve> HttpService<S> {
     {
         let note = |connection: &Connection| connection.activity.request(request.version());
         let requested = self.connection.as_ref().map(note);
+        let method = request.method().clone();
         match self.admit(request) {
+            Ok((head, extensions, _)) if method != Method::POST => {
+                let guard = Guard { in_flight: None, _requested: requested };
+                ResponseFuture::of_session(&method, &head, &extensions, &self.options, guard)
+            }
             Ok((head, extensions, body)) => {
                 let server = self.server.clone();
                 let guard = Guard { in_flight: None, _requested: requested };

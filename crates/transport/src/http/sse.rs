@@ -15,7 +15,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, Sleep, sleep};
 use towline_core::codec;
 use towline_core::protocol::{ProtocolVersion, RequestId};
-use towline_core::{Error, Reply, Serve};
+use towline_core::{Error, Reply, Report, Serve};
 
 use super::respond::ResponseBody;
 use super::service::Guard;
@@ -44,11 +44,24 @@ pub(super) fn push_event(out: &mut Vec<u8>, message: &[u8]) {
     out.extend_from_slice(b"\n\n");
 }
 
+/// What a request reports. Nobody is let go of a stream to which they could not come back.
+pub(super) fn push_report(out: &mut Vec<u8>, report: &Report) {
+    if let Report::Message(notification) = report {
+        push_event(out, notification);
+    }
+}
+
+/// The same as [`push_event`], with a number by which a client can come back to it.
+pub(super) fn push_numbered(out: &mut Vec<u8>, stream: u64, event: u64, message: &[u8]) {
+    out.extend_from_slice(format!("id: {stream}_{event}\n").as_bytes());
+    push_event(out, message);
+}
+
 pin_project! {
     /// A call that is running and what it reports. Dropping it, which a client does by closing the stream, cancels it.
     pub(super) struct Events<S: Serve> {
         call: Option<Pin<Box<Call<S>>>>,
-        notifications: Receiver<Bytes>,
+        notifications: Receiver<Report>,
         id: RequestId,
         version: ProtocolVersion,
         ready: Vec<u8>,
@@ -64,14 +77,14 @@ impl<S: Serve> Events<S> {
     /// The stream of a call that has reported `first` and goes on.
     pub(super) fn new(
         call: Pin<Box<Call<S>>>,
-        notifications: Receiver<Bytes>,
-        first: &[u8],
+        notifications: Receiver<Report>,
+        first: &Report,
         (id, version): (RequestId, ProtocolVersion),
         keep_alive: Duration,
         guard: Option<Guard>,
     ) -> Self {
         let mut ready = Vec::new();
-        push_event(&mut ready, first);
+        push_report(&mut ready, first);
         let quiet = sleep(keep_alive);
         Self { call: Some(call), notifications, id, version, ready, keep_alive, quiet, _guard: guard }
     }
@@ -85,15 +98,15 @@ impl<S: Serve> Events<S> {
         let Some(call) = this.call else { return Poll::Ready(None) };
         let answer: Poll<Result<Reply, Error>> = call.as_mut().poll(cx);
         while this.ready.len() < CHUNK
-            && let Poll::Ready(Some(notification)) = this.notifications.poll_recv(cx)
+            && let Poll::Ready(Some(report)) = this.notifications.poll_recv(cx)
         {
-            push_event(this.ready, &notification);
+            push_report(this.ready, &report);
         }
         if let Poll::Ready(answer) = answer {
             // A task that the call has left behind may report on: what is left is no more than the channel holds.
             this.notifications.close();
-            while let Ok(notification) = this.notifications.try_recv() {
-                push_event(this.ready, &notification);
+            while let Ok(report) = this.notifications.try_recv() {
+                push_report(this.ready, &report);
             }
             push_event(this.ready, &codec::encode(Some(this.id), &answer, *this.version));
             *this.call = None;

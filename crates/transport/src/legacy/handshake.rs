@@ -10,7 +10,7 @@ use towline_core::protocol::ProtocolVersion;
 use towline_core::{ClientInfo, Error, RawJson, Request};
 
 /// The handshake of one stream: what `initialize` said, if there was one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Handshake {
     version: Option<ProtocolVersion>,
     client: Arc<ClientInfo>,
@@ -18,6 +18,11 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
+    /// What `initialize` has settled.
+    pub(crate) fn version(&self) -> Option<ProtocolVersion> {
+        self.version
+    }
+
     /// Settles a request's revision, and adds to a request of an older one what its client said of itself.
     ///
     /// # Errors

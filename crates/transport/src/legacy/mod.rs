@@ -3,7 +3,9 @@
 mod ask;
 mod handshake;
 mod peer;
+mod session;
 
 pub(crate) use ask::call_asking;
 pub(crate) use handshake::Handshake;
 pub(crate) use peer::Peer;
+pub(crate) use session::Session;

@@ -40,7 +40,7 @@ impl Peer {
         let mut unanswered = Unanswered { peer: self, id: number.into(), output, is_sent: false };
         self.lock().insert(unanswered.id.clone(), sender);
         let gone = || Error::new(ErrorKind::Cancelled, "the client is gone");
-        output.send(message(Some(number), method, params)).await.map_err(|_| gone())?;
+        output.send(message(Some(number), method, Some(params))).await.map_err(|_| gone())?;
         unanswered.is_sent = true;
         let outcome = receiver.await.map_err(|_| gone())?;
         unanswered.is_sent = false;
@@ -79,20 +79,21 @@ impl Drop for Unanswered<'_> {
             let params = format!(r#"{{"requestId":{}}}"#, self.id.as_json());
             let params = RawValue::from_string(params).expect("an id is JSON");
             // A courtesy: a client that is behind, or gone, does without.
-            let _ = self.output.try_send(message(None, "notifications/cancelled", &params));
+            let _ = self.output.try_send(message(None, "notifications/cancelled", Some(&*params)));
         }
     }
 }
 
 /// A message as a line of JSON.
-pub(crate) fn message(id: Option<i64>, method: &str, params: &RawValue) -> Bytes {
+pub(crate) fn message<T: Serialize + ?Sized>(id: Option<i64>, method: &str, params: Option<&T>) -> Bytes {
     #[derive(Serialize)]
-    struct Message<'a> {
+    struct Message<'a, T: ?Sized> {
         jsonrpc: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<i64>,
         method: &'a str,
-        params: &'a RawValue,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        params: Option<&'a T>,
     }
     let message = Message { jsonrpc: "2.0", id, method, params };
     serde_json::to_vec(&message).expect("text has a JSON form").into()

@@ -12,7 +12,6 @@
 //! # }
 //! ```
 
-mod in_flight;
 mod input;
 mod lines;
 mod session;

@@ -6,22 +6,22 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use towline_core::codec::{self, DecodeError, Limits, Message};
 use towline_core::protocol::{ProtocolVersion, RequestId};
-use towline_core::{Carrier, Error, ErrorKind, Notifier, Reply, Request, Serve};
+use towline_core::{
+    Carrier, Context, Error, ErrorKind, Notifier, Reply, Report, Request, Serve, SessionSupport,
+};
 
 use super::Stdio;
-use super::in_flight::{InFlight, Ticket};
 use super::lines::{Line, Lines};
 use super::write::Output;
 use crate::call::Call;
-use crate::legacy::{Handshake, Peer};
+use crate::in_flight::{InFlight, Ticket, cancelled};
+use crate::legacy::{Handshake, Session as Kept};
 
 /// How many notifications of one request wait before the request does.
 const NOTIFICATIONS: usize = 8;
@@ -42,7 +42,8 @@ where
     let mut session = Session {
         server,
         handshake: Handshake::default(),
-        peer: Arc::default(),
+        kept: Arc::default(),
+        closing: watch::Sender::new(false),
         limits: options.limits,
         slots: slots.clone(),
         in_flight: CancelOnDrop(InFlight::default()),
@@ -56,6 +57,9 @@ where
         ended = &mut written => return judge(ended),
     };
 
+    // What goes on until the server closes has its end now.
+    session.closing.send_replace(true);
+    session.kept.end();
     let deadline = Instant::now() + options.shutdown_grace;
     // Each request holds a place until it is answered, so having all of them means that all are done.
     let drained = tokio::select! {
@@ -104,7 +108,9 @@ impl Slots {
 struct Session<S> {
     server: S,
     handshake: Handshake,
-    peer: Arc<Peer>,
+    /// What is kept of a client of an older revision.
+    kept: Arc<Kept>,
+    closing: watch::Sender<bool>,
     limits: Limits,
     slots: Slots,
     in_flight: CancelOnDrop,
@@ -130,7 +136,7 @@ impl<S: Serve> Session<S> {
         match codec::decode(text, &self.limits) {
             Ok(Message::Request(id, request)) => self.request(id, request).await,
             Ok(Message::Notification(notification)) => self.notification(&notification),
-            Ok(Message::Response(response)) => self.peer.answer(response),
+            Ok(Message::Response(response)) => self.kept.peer.answer(response),
             Err(DecodeError { id, error }) => self.refuse(id, error, ProtocolVersion::LATEST).await,
         }
     }
@@ -140,6 +146,9 @@ impl<S: Serve> Session<S> {
             return self.refuse(Some(id), error, ProtocolVersion::LATEST).await;
         }
         request.context_mut().set_carrier(Carrier::Stream);
+        if !request.context().version().is_modern() {
+            request.context_mut().set_session(SessionSupport::Kept, self.kept.log_level());
+        }
         let version = request.context().version();
         let Ok(place) = Arc::clone(&self.slots.places).try_acquire_owned() else {
             let error = Error::new(
@@ -151,8 +160,8 @@ impl<S: Serve> Session<S> {
         let spawn = |ticket| {
             let in_flight = self.in_flight.0.clone();
             let (output, slots) = (self.output.clone(), Arc::clone(&self.slots.running));
-            let peer = Arc::clone(&self.peer);
-            let running = Running { id: id.clone(), ticket, in_flight, output, peer, slots, place };
+            let (kept, closing) = (Arc::clone(&self.kept), self.closing.subscribe());
+            let running = Running { id: id.clone(), ticket, in_flight, output, kept, closing, slots, place };
             tokio::spawn(running.run(self.server.clone(), request)).abort_handle()
         };
         if !self.in_flight.0.start(&id, spawn) {
@@ -162,20 +171,16 @@ impl<S: Serve> Session<S> {
     }
 
     fn notification(&self, notification: &Request) {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Cancelled<'a> {
-            #[serde(borrow)]
-            request_id: &'a RawValue,
-        }
-        if notification.method() != "notifications/cancelled" {
-            return;
-        }
-        let Some(params) = notification.params() else { return };
-        // Cancellations that make no sense are to be ignored (basic/patterns/cancellation, "Error Handling").
-        let Ok(cancelled) = serde_json::from_str::<Cancelled<'_>>(params.as_str()) else { return };
-        if let Some(id) = RequestId::from_json(cancelled.request_id.get().to_owned().into()) {
-            self.in_flight.0.cancel(&id);
+        match notification.method() {
+            "notifications/cancelled" => {
+                if let Some(id) = cancelled(notification) {
+                    self.in_flight.0.cancel(&id);
+                }
+            }
+            "notifications/initialized" => {
+                self.kept.begin_to_tell(Context::default(), self.output.clone());
+            }
+            _ => {}
         }
     }
 
@@ -191,30 +196,41 @@ struct Running {
     ticket: Ticket,
     in_flight: InFlight,
     output: Sender<Bytes>,
-    peer: Arc<Peer>,
+    kept: Arc<Kept>,
+    closing: watch::Receiver<bool>,
     slots: Arc<Semaphore>,
     place: OwnedSemaphorePermit,
 }
 
 impl Running {
     async fn run<S: Serve>(self, server: S, mut request: Request) {
-        let Self { id, ticket, in_flight, output, peer, slots, place } = self;
-        let slot = slots.acquire().await.expect("the semaphore is never closed");
+        let Self { id, ticket, in_flight, output, kept, closing, slots, place } = self;
+        // What goes on for as long as the client likes takes nobody's turn.
+        let slot = match request.is_stream() {
+            true => None,
+            false => Some(slots.acquire().await.expect("the semaphore is never closed")),
+        };
         let version = request.context().version();
-        let notifications = request.context().wants_notifications().then(|| {
+        let notifications = request.wants_notifications().then(|| {
             let (notifier, notifications) = Notifier::channel(NOTIFICATIONS);
-            request.context_mut().set_notifier(notifier);
+            request.context_mut().set_notifier(notifier.until(closing));
             notifications
         });
+        let concerned = (!version.is_modern() && Kept::concerns(request.method())).then(|| request.clone());
         let call = if !version.is_modern() && request.context().can_be_asked() {
-            Call::asking(server, request, peer, output.clone())
+            Call::asking(server, request, Arc::clone(&kept.peer), output.clone())
         } else {
             Call::new(server, request)
         };
-        let answer = match notifications {
+        let mut answer = match notifications {
             Some(notifications) => report(call, notifications, &output).await,
             None => call.await,
         };
+        if let (Some(request), Ok(reply)) = (&concerned, &answer)
+            && let Err(error) = kept.note(request, reply)
+        {
+            answer = Err(error);
+        }
         if in_flight.finish(&id, ticket) {
             let _ = output.send(codec::encode(Some(&id), &answer, version)).await;
         }
@@ -226,7 +242,7 @@ impl Running {
 /// Passes on what a request reports, all of it before its answer.
 async fn report<S: Serve>(
     call: Call<S>,
-    mut notifications: Receiver<Bytes>,
+    mut notifications: Receiver<Report>,
     output: &Sender<Bytes>,
 ) -> Result<Reply, Error> {
     let mut call = pin!(call);
@@ -234,17 +250,22 @@ async fn report<S: Serve>(
         tokio::select! {
             biased;
             answer = &mut call => break answer,
-            Some(notification) = notifications.recv() => {
-                let _ = output.send(notification).await;
-            }
+            Some(report) = notifications.recv() => pass_on(report, output).await,
         }
     };
     // A task that the call has left behind may report on: the answer waits for what is there, and no more.
     notifications.close();
-    while let Ok(notification) = notifications.try_recv() {
-        let _ = output.send(notification).await;
+    while let Ok(report) = notifications.try_recv() {
+        pass_on(report, output).await;
     }
     answer
+}
+
+async fn pass_on(report: Report, output: &Sender<Bytes>) {
+    // A stream stays where it is, so nobody is let go.
+    if let Report::Message(notification) = report {
+        let _ = output.send(notification).await;
+    }
 }
 
 /// How the writer ended: a client that is gone is the end of the session, not a failure.

@@ -40,8 +40,8 @@ fn router() -> Router {
             Ok(ToolResult::text(format!("{name}: {:?}", color.accepted().map(|color| color.color))))
         }))
         .tool(tool_fn("all_at_once", "Asks for everything.", async |_: Nothing, mut input: Input| {
-            let name = input.elicit_form("name", Form::new("Name?").field("name", Field::text().required()));
-            let greeting = input.sample("greeting", Sampling::new(50).user("Greet."));
+            let name = input.elicit_form("name", &Form::new("Name?").field("name", Field::text().required()));
+            let greeting = input.sample("greeting", &Sampling::new(50).user("Greet."));
             let roots = input.roots("roots");
             let (Some(name), Some(greeting), Some(roots)) = (name, greeting, roots) else {
                 return input.ask();
@@ -51,7 +51,7 @@ fn router() -> Router {
         }))
         .tool(tool_fn("visit", "Sends the user to a page.", async |_: Nothing, mut input: Input| {
             let page = UrlPrompt::new("https://example.com/key", "Give your key there.");
-            match input.elicit_url("page", page) {
+            match input.elicit_url("page", &page) {
                 Some(answer) => Ok(ToolResult::text(format!("{answer:?}"))),
                 None => input.ask(),
             }
@@ -164,7 +164,7 @@ fn modern(router: Router) -> Client {
     memory::connect(Server::new(router)).capabilities(capabilities())
 }
 
-fn accept(content: Value) -> Value {
+fn accept(content: &Value) -> Value {
     json!({"action": "accept", "content": content})
 }
 
@@ -181,7 +181,7 @@ async fn what_is_missing_is_asked_for_again_and_what_was_given_is_kept() {
 
     // An answer that is none, one that the form does not allow, and one that nobody asked for.
     let responses = json!({
-        "name": accept(json!({"name": 5})),
+        "name": accept(&json!({"name": 5})),
         "roots": {"roots": [{"uri": "file:///a"}]},
         "else": {"action": "accept"},
     });
@@ -190,7 +190,7 @@ async fn what_is_missing_is_asked_for_again_and_what_was_given_is_kept() {
     let state = second["requestState"].as_str().unwrap();
 
     let responses = json!({
-        "name": accept(json!({"name": "Ada"})),
+        "name": accept(&json!({"name": "Ada"})),
         "greeting": {"role": "assistant", "model": "m", "content": [{"type": "text", "text": "Hi"}]},
         "roots": {"roots": [{"uri": "file:///changed"}]},
     });
@@ -255,11 +255,11 @@ async fn state_is_of_one_caller_and_one_request() {
             .capabilities(capabilities())
     };
     let (mut alice, mut again, mut bob) = (replica("alice"), replica("alice"), replica("bob"));
-    let answers = json!({"name": accept(json!({"name": "Ada"}))});
+    let answers = json!({"name": accept(&json!({"name": "Ada"}))});
     let first = raw(&mut alice, json!({"name": "two_steps", "inputResponses": answers})).await.unwrap();
     let state = &first["requestState"];
     let retry = |tool| {
-        let answers = json!({"color": accept(json!({"color": "red"}))});
+        let answers = json!({"color": accept(&json!({"color": "red"}))});
         json!({"name": tool, "inputResponses": answers, "requestState": state})
     };
     // Any replica will do.
@@ -276,7 +276,7 @@ async fn state_is_of_one_caller_and_one_request() {
 async fn what_must_not_be_done_twice_is_answered_once() {
     let mut client = modern(router());
     let asked = raw(&mut client, json!({"name": "pay"})).await.unwrap();
-    let answers = json!({"to": accept(json!({"name": "Ada"}))});
+    let answers = json!({"to": accept(&json!({"name": "Ada"}))});
     let retry = json!({"name": "pay", "inputResponses": answers, "requestState": asked["requestState"]});
     assert_eq!(raw(&mut client, retry.clone()).await.unwrap()["content"][0]["text"], "paid");
     let error = raw(&mut client, retry).await.unwrap_err();

@@ -1,5 +1,6 @@
 //! Resources, prompts, suggestions and requests for input, as clients of each revision see them on the wire.
 
+mod changes;
 mod input;
 mod prompts;
 mod resources;

@@ -64,7 +64,7 @@ async fn prompts_are_listed_with_their_arguments() {
     assert_eq!(all(&mut client, "prompts/list", "prompts").await.concat().len(), 3);
 
     let can = capabilities(router(), ProtocolVersion::V2025_03_26).await;
-    assert_eq!(can, json!({"prompts": {}, "completions": {}}));
+    assert_eq!(can, json!({"prompts": {}, "completions": {}, "logging": {}}));
     let mut old = connect_legacy(router(), ProtocolVersion::V2025_03_26).await;
     let first = &result(&mut old, "prompts/list", json!({})).await["prompts"][0];
     assert_eq!((first.get("title"), first.get("icons")), (None, None));

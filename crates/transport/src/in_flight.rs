@@ -1,16 +1,33 @@
-//! Which requests of a stream are running.
+//! Which requests of a client are running.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::task::AbortHandle;
+use towline_core::Request;
 use towline_core::protocol::RequestId;
+
+/// The request that a `notifications/cancelled` means. Cancellations that make no sense are to be ignored
+/// (basic/patterns/cancellation, "Error Handling").
+pub(crate) fn cancelled(notification: &Request) -> Option<RequestId> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Cancelled<'a> {
+        #[serde(borrow)]
+        request_id: &'a RawValue,
+    }
+    let params = notification.params()?;
+    let cancelled: Cancelled<'_> = serde_json::from_str(params.as_str()).ok()?;
+    RequestId::from_json(cancelled.request_id.get().to_owned().into())
+}
 
 /// The requests that are running, by id. A clone is a handle to the same.
 #[derive(Clone, Debug, Default)]
-pub(super) struct InFlight(Arc<Mutex<State>>);
+pub(crate) struct InFlight(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -19,11 +36,11 @@ struct State {
 }
 
 /// Tells apart two requests that have the same id one after the other.
-pub(super) type Ticket = u64;
+pub(crate) type Ticket = u64;
 
 impl InFlight {
     /// Starts a request, unless one of its id is running.
-    pub(super) fn start(&self, id: &RequestId, spawn: impl FnOnce(Ticket) -> AbortHandle) -> bool {
+    pub(crate) fn start(&self, id: &RequestId, spawn: impl FnOnce(Ticket) -> AbortHandle) -> bool {
         let mut state = self.lock();
         let ticket = state.last + 1;
         state.last = ticket;
@@ -37,7 +54,7 @@ impl InFlight {
     }
 
     /// Takes a request off the list; false if it was cancelled, and so must not be answered.
-    pub(super) fn finish(&self, id: &RequestId, ticket: Ticket) -> bool {
+    pub(crate) fn finish(&self, id: &RequestId, ticket: Ticket) -> bool {
         let mut state = self.lock();
         match state.running.entry(id.clone()) {
             Entry::Occupied(entry) if entry.get().0 == ticket => {
@@ -49,14 +66,14 @@ impl InFlight {
     }
 
     /// Drops a request's future, if it is still running.
-    pub(super) fn cancel(&self, id: &RequestId) {
+    pub(crate) fn cancel(&self, id: &RequestId) {
         if let Some((_, task)) = self.lock().running.remove(id) {
             task.abort();
         }
     }
 
     /// Drops the futures of all requests.
-    pub(super) fn cancel_all(&self) {
+    pub(crate) fn cancel_all(&self) {
         for (_, (_, task)) in self.lock().running.drain() {
             task.abort();
         }
