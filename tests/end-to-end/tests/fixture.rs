@@ -218,7 +218,7 @@ fn browse() -> Browse {
 
 fn check_browsed(browsed: &Browsed, era: Era) {
     let names = |list: &[Value]| -> Vec<_> { list.iter().map(|one| one["name"].clone()).collect() };
-    assert_eq!(names(&browsed.resources), ["static-text", "static-binary", "broken"]);
+    assert_eq!(names(&browsed.resources), ["static-text", "static-binary", "watched-resource", "broken"]);
     assert_eq!(names(&browsed.templates), ["template"]);
     assert_eq!(browsed.prompts.len(), 4);
     let text = &browsed.resources[0];
