@@ -5,6 +5,7 @@
 //! revision. A [`Suite`] is the official one, with a client of its own.
 
 mod client;
+mod inspector;
 mod plan;
 mod process;
 mod record;

@@ -3,6 +3,7 @@
 mod findings;
 pub(crate) mod tools;
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ impl Suite {
         let results = TempDir::new().expect("a temporary directory can be made");
         let mut command = Command::new(tools::node());
         command
-            .arg(tools::installed(self.entry()))
+            .arg(self.bundle())
             .args(["server", "--url", url, "--output-dir"])
             .arg(results.path())
             .args(arguments)
@@ -56,10 +57,11 @@ impl Suite {
         findings
     }
 
-    fn entry(self) -> &'static str {
-        match self {
+    /// The file that has all of it.
+    pub(crate) fn bundle(self) -> PathBuf {
+        tools::installed(match self {
             Self::V0_1 => "conformance-0.1/dist/index.js",
             Self::V0_2 => "conformance-0.2/dist/index.js",
-        }
+        })
     }
 }
