@@ -1,7 +1,8 @@
-//! The MCP clients of other languages that the end-to-end tests use, installed in `tests/clients`.
+//! What the end-to-end tests bring from other languages: MCP clients, installed in `tests/clients`, and the official
+//! conformance suite with the Node.js that it needs, in `tests/conformance`.
 //!
-//! Python's packages, pinned in `requirements.txt`, go to `tests/clients/.venv`; npm's, pinned in
-//! `package-lock.json`, go to `tests/clients/node_modules`. Both are left alone until a pin changes.
+//! Python's packages, pinned in files of requirements, go to virtual environments; npm's, pinned in
+//! `package-lock.json`, go to `node_modules`. All are left alone until a pin changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,55 +12,85 @@ use crate::install::{self, Need};
 use crate::process::Interrupt;
 use crate::report::{self, Failure};
 
+/// Python's clients: what they are, their pins, and their virtual environment, for they do not share their packages.
+const PYTHON: [(&str, &str, &str); 3] = [
+    ("the Python MCP client", "requirements.txt", ".venv"),
+    ("the Python MCP client of the first generation", "requirements-v1.txt", ".venv-v1"),
+    ("FastMCP", "requirements-fastmcp.txt", ".venv-fastmcp"),
+];
+
+/// What comes from npm, and its folder.
+const NODE: [(&str, &str); 2] = [
+    ("the TypeScript MCP client", "tests/clients"),
+    ("the MCP conformance suite and the Inspector", "tests/conformance"),
+];
+
 pub(crate) fn ensure(interrupt: &Interrupt) -> Result<(), Failure> {
-    let folder = crate::root().join("tests/clients");
-    let python = Stamped::new(&folder, "requirements.txt", ".venv");
-    if python.is_stale() {
-        install::ensure(&[Need::Python], interrupt)?;
-        report::title("Installing the Python MCP client");
-        let venv = folder.join(".venv");
-        interrupt.run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-        interrupt.run(
-            Command::new(venv.join("bin/pip"))
-                .args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
-                .arg(&python.pins),
-        )?;
-        python.stamp()?;
+    let root = crate::root();
+    for (what, pins, venv) in PYTHON {
+        ensure_python(what, &Stamped::new(&root.join("tests/clients"), pins, venv), interrupt)?;
     }
-    let node = Stamped::new(&folder, "package-lock.json", "node_modules");
-    if node.is_stale() {
-        install::ensure(&[Need::Node], interrupt)?;
-        report::title("Installing the TypeScript MCP client");
-        interrupt.run(
-            Command::new("npm")
-                .args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"])
-                .current_dir(&folder),
-        )?;
-        node.stamp()?;
+    for (what, folder) in NODE {
+        let folder = root.join(folder);
+        ensure_node(what, &Stamped::new(&folder, "package-lock.json", "node_modules"), &folder, interrupt)?;
     }
     Ok(())
+}
+
+fn ensure_python(what: &str, python: &Stamped, interrupt: &Interrupt) -> Result<(), Failure> {
+    if !python.is_stale() {
+        return Ok(());
+    }
+    install::ensure(&[Need::Python], interrupt)?;
+    report::title(format_args!("Installing {what}"));
+    let venv = &python.installed;
+    interrupt.run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
+    interrupt.run(
+        Command::new(venv.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
+            .arg(&python.pins),
+    )?;
+    python.stamp()
+}
+
+fn ensure_node(what: &str, node: &Stamped, folder: &Path, interrupt: &Interrupt) -> Result<(), Failure> {
+    if !node.is_stale() {
+        return Ok(());
+    }
+    install::ensure(&[Need::Node], interrupt)?;
+    report::title(format_args!("Installing {what}"));
+    interrupt.run(
+        Command::new("npm")
+            .args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(folder),
+    )?;
+    node.stamp()
 }
 
 /// A folder installed from a file of pins, of which it keeps a copy.
 struct Stamped {
     pins: PathBuf,
-    copy: PathBuf,
+    installed: PathBuf,
 }
 
 impl Stamped {
     fn new(folder: &Path, pins: &str, installed: &str) -> Self {
-        Self { pins: folder.join(pins), copy: folder.join(installed).join(".installed-from") }
+        Self { pins: folder.join(pins), installed: folder.join(installed) }
     }
 
     fn is_stale(&self) -> bool {
         match fs::read(&self.pins) {
-            Ok(pins) => fs::read(&self.copy).ok() != Some(pins),
+            Ok(pins) => fs::read(self.copy()).ok() != Some(pins),
             Err(_) => false, // nothing is asked for
         }
     }
 
+    fn copy(&self) -> PathBuf {
+        self.installed.join(".installed-from")
+    }
+
     fn stamp(&self) -> Result<(), Failure> {
-        fs::copy(&self.pins, &self.copy).map(drop).map_err(Failure::io("note what was installed"))
+        fs::copy(&self.pins, self.copy()).map(drop).map_err(Failure::io("note what was installed"))
     }
 }
 

@@ -17,9 +17,9 @@ pub(crate) enum Need {
     Postgres,
     /// libclang with its headers, to build the binding to PostgreSQL's parser.
     Libclang,
-    /// Python with `venv`, for the Python client of the tests.
+    /// Python with `venv`, for the Python clients of the tests.
     Python,
-    /// Node.js with npm, for the TypeScript client of the tests.
+    /// Node.js with npm, for what the tests take from npm.
     Node,
 }
 

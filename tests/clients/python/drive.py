@@ -1,19 +1,23 @@
-"""Drives an MCP server with the official Python SDK: reads a plan from standard input, writes what came of it.
+"""Drives an MCP server with a Python client: reads a plan from standard input, writes what came of it.
 
-The plan is documented in tests/end-to-end/src/plan.rs.
+The plan is documented in tests/end-to-end/src/plan.rs. The argument is the module that knows the client.
 """
 
 import json
-import os
 import sys
+from importlib import import_module
 
 import anyio
-from mcp import Client, MCPError, StdioServerParameters
-from mcp.types import PromptReference, ResourceTemplateReference
+
+sdk = import_module(sys.argv[1])
 
 
 def dump(model):
     return model.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+def told(error):
+    return {"code": error.error.code, "message": error.error.message}
 
 
 async def call(client, step, logs):
@@ -27,17 +31,19 @@ async def call(client, step, logs):
     outcome = {"progress": progress, "logs": []}
     with anyio.move_on_after(step.get("cancel_after")) as scope:
         try:
-            result = await client.call_tool(
-                step["tool"],
-                step.get("arguments"),
-                progress_callback=on_progress if step.get("progress") else None,
-                meta=meta,
+            result = dump(
+                await client.call_tool(
+                    step["tool"],
+                    step.get("arguments"),
+                    progress_callback=on_progress if step.get("progress") else None,
+                    meta=meta,
+                )
             )
-            outcome["content"] = [dump(block) for block in result.content]
-            outcome["structured"] = result.structured_content
-            outcome["is_error"] = bool(result.is_error)
-        except MCPError as error:
-            outcome["error"] = {"code": error.code, "message": error.message}
+            outcome["content"] = result["content"]
+            outcome["structured"] = result.get("structuredContent")
+            outcome["is_error"] = result.get("isError", False)
+        except sdk.MCPError as error:
+            outcome["error"] = told(error)
     outcome["cancelled"] = scope.cancelled_caught
     outcome["logs"] = list(logs)
     return outcome
@@ -46,20 +52,20 @@ async def call(client, step, logs):
 async def attempt(request):
     try:
         return dump(await request)
-    except MCPError as error:
-        return {"error": {"code": error.code, "message": error.message}}
+    except sdk.MCPError as error:
+        return {"error": told(error)}
 
 
 async def browse(client, wanted):
-    references = {"ref/prompt": PromptReference, "ref/resource": ResourceTemplateReference}
+    references = {"ref/prompt": sdk.PromptReference, "ref/resource": sdk.ResourceTemplateReference}
     completed = []
     for reference, name, value in wanted["complete"]:
         typed = references[reference["type"]].model_validate(reference)
         completed.append(await attempt(client.complete(typed, {"name": name, "value": value})))
     return {
-        "resources": [dump(one) for one in (await client.list_resources()).resources],
-        "templates": [dump(one) for one in (await client.list_resource_templates()).resource_templates],
-        "prompts": [dump(one) for one in (await client.list_prompts()).prompts],
+        "resources": dump(await client.list_resources())["resources"],
+        "templates": dump(await client.list_resource_templates())["resourceTemplates"],
+        "prompts": dump(await client.list_prompts())["prompts"],
         "read": [await attempt(client.read_resource(uri)) for uri in wanted["read"]],
         "got": [await attempt(client.get_prompt(name, arguments)) for name, arguments in wanted["get"]],
         "completed": completed,
@@ -68,25 +74,18 @@ async def browse(client, wanted):
 
 async def main():
     plan = json.load(sys.stdin)
-    if "url" in plan:
-        server = plan["url"]
-    else:
-        command, *arguments = plan["command"]
-        server = StdioServerParameters(command=command, args=arguments, env=dict(os.environ))
     logs = []
 
     async def on_log(params):
         logs.append(dump(params))
 
-    mode = "legacy" if plan["era"] == "legacy" else "auto"
-    async with Client(server, mode=mode, logging_callback=on_log) as client:
-        tools = (await client.list_tools()).tools
+    async with sdk.connect(plan, on_log) as client:
         report = {
             "server": dump(client.server_info) if client.server_info else None,
             "instructions": client.instructions,
-            "tools": [dump(tool) for tool in tools],
+            "tools": dump(await client.list_tools())["tools"],
         }
-        if mode == "legacy":
+        if plan["era"] == "legacy":
             await client.send_ping()
         if "browse" in plan:
             report["browsed"] = await browse(client, plan["browse"])

@@ -1,11 +1,12 @@
 // Writes the protocol's JSON schemas, by revision, to standard output.
 //
-// No package has them as files. The conformance suite has them as object literals in its bundle.
+// No package has them as files. The conformance suite has them as object literals in its bundle, which
+// the argument names.
 
 import { readFileSync } from 'node:fs';
 import vm from 'node:vm';
 
-const bundle = readFileSync(new URL('../node_modules/@modelcontextprotocol/conformance/dist/index.js', import.meta.url), 'utf8');
+const bundle = readFileSync(process.argv[2], 'utf8');
 
 // What only a revision and its successors define, newest first.
 const marks = [

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::{Plan, Report, rmcp};
+use crate::{Plan, Report, inspector, rmcp};
 
 /// How long a client may take for a whole plan.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -20,10 +20,19 @@ pub enum Client {
     Rmcp,
     /// The official Python SDK.
     Python,
+    /// Its first generation, which most applications still use.
+    PythonV1,
+    /// The other client of Python.
+    FastMcp,
     /// The official TypeScript SDK.
     TypeScript,
     /// Its first generation, `@modelcontextprotocol/sdk`, which most applications still use.
     TypeScriptV1,
+    /// The MCP Inspector, from its command line. It keeps the codes of errors to itself, and takes no [`Step`] but a
+    /// plain call.
+    ///
+    /// [`Step`]: crate::Step
+    Inspector,
 }
 
 impl Client {
@@ -36,9 +45,14 @@ impl Client {
         let report = async {
             match self {
                 Self::Rmcp => rmcp::carry_out(plan).await,
-                Self::Python => script(&python(), &["python/drive.py"], plan).await,
+                Self::Python => script(&python(".venv"), &["python/drive.py", "sdk_v2"], plan).await,
+                Self::PythonV1 => script(&python(".venv-v1"), &["python/drive.py", "sdk_v1"], plan).await,
+                Self::FastMcp => {
+                    script(&python(".venv-fastmcp"), &["python/drive.py", "sdk_fastmcp"], plan).await
+                }
                 Self::TypeScript => script(&node(), &["typescript/drive.mjs", "v2"], plan).await,
                 Self::TypeScriptV1 => script(&node(), &["typescript/drive.mjs", "v1"], plan).await,
+                Self::Inspector => inspector::carry_out(plan).await,
             }
         };
         timeout(PATIENCE, report).await.unwrap_or_else(|_| panic!("{self:?} took more than {PATIENCE:?}"))
@@ -78,8 +92,8 @@ pub(crate) fn node() -> PathBuf {
     "node".into()
 }
 
-fn python() -> PathBuf {
-    require(".venv/bin/python")
+fn python(venv: &str) -> PathBuf {
+    require(&format!("{venv}/bin/python"))
 }
 
 /// A test that cannot run fails: one that is skipped would be taken for one that passed.

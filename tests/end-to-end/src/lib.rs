@@ -2,14 +2,16 @@
 //!
 //! A [`Plan`] says what to call; a [`Client`] carries it out through an official SDK and reports what came of it. What
 //! went over the wire meanwhile is kept, and [`Schemas`] holds every message of the server against the schema of its
-//! revision.
+//! revision. A [`Suite`] is the official one, with a client of its own.
 
 mod client;
+mod inspector;
 mod plan;
 mod process;
 mod record;
 mod rmcp;
 mod schema;
+mod suite;
 mod wire;
 
 pub use client::Client;
@@ -17,4 +19,5 @@ pub use plan::{Answer, Browse, Browsed, Era, Outcome, Plan, Report, RpcError, St
 pub use process::{Ended, Process, cargo_build};
 pub use record::Conversation;
 pub use schema::Schemas;
+pub use suite::{Expected, Findings, Suite};
 pub use wire::{Setup, Wire};

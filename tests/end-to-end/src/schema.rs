@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::{Conversation, client};
+use crate::{Conversation, Suite, client};
 
 /// The schemas of all revisions that the conformance suite knows.
 #[derive(Debug)]
@@ -18,7 +18,9 @@ impl Schemas {
     ///
     /// Panics when it is not installed.
     pub async fn load() -> Self {
-        let output = client::run(&client::node(), &["typescript/schemas.mjs"], b"").await;
+        let suite = Suite::V0_2.bundle();
+        let suite = suite.to_str().expect("the workspace's path is UTF-8");
+        let output = client::run(&client::node(), &["typescript/schemas.mjs", suite], b"").await;
         Self(serde_json::from_slice(&output).expect("the script writes JSON"))
     }
 

@@ -1,4 +1,4 @@
-//! Every official SDK calls a tool of every kind, and reads resources and prompts, in both eras, over both wires.
+//! Every official SDK, and FastMCP, calls a tool of every kind, and reads resources and prompts, in both eras, over both wires.
 
 use std::path::Path;
 
@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use towline_end_to_end::{
     Answer, Browse, Browsed, Client, Era, Outcome, Plan, Report, Schemas, Setup, Step, Wire,
 };
+
+/// How many tools the fixture has.
+const TOOLS: usize = 25;
 
 macro_rules! tests {
     ($($name:ident: $client:ident $era:ident $wire:ident;)*) => {
@@ -27,12 +30,28 @@ tests! {
     python_over_http: Python Modern Http;
     python_over_stdio_with_a_handshake: Python Legacy Stdio;
     python_over_http_with_a_handshake: Python Legacy Http;
+    python_v1_over_stdio: PythonV1 Legacy Stdio;
+    python_v1_over_http: PythonV1 Legacy Http;
+    fastmcp_over_stdio: FastMcp Modern Stdio;
+    fastmcp_over_http: FastMcp Modern Http;
+    fastmcp_over_stdio_with_a_handshake: FastMcp Legacy Stdio;
+    fastmcp_over_http_with_a_handshake: FastMcp Legacy Http;
     typescript_over_stdio: TypeScript Modern Stdio;
     typescript_over_http: TypeScript Modern Http;
     typescript_over_stdio_with_a_handshake: TypeScript Legacy Stdio;
     typescript_over_http_with_a_handshake: TypeScript Legacy Http;
     typescript_v1_over_stdio: TypeScriptV1 Legacy Stdio;
     typescript_v1_over_http: TypeScriptV1 Legacy Http;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inspector_over_stdio() {
+    inspect(Wire::Stdio).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inspector_over_http() {
+    inspect(Wire::Http).await;
 }
 
 /// What a revision lacks is left out or told in other words.
@@ -81,7 +100,7 @@ async fn set_up(wire: Wire) -> Setup {
 
 async fn try_everything(client: Client, era: Era, wire: Wire) {
     let setup = set_up(wire).await;
-    let cases = cases(era, wire);
+    let cases = cases(client, era, wire);
     let calls = cases.iter().map(|(step, _)| step.clone()).collect();
     let plan = Plan { browse: Some(browse()), ..Plan::new(era, setup.target(), calls) };
     let report = client.carry_out(&plan).await;
@@ -107,6 +126,52 @@ async fn try_everything(client: Client, era: Era, wire: Wire) {
     assert!(messages > plan.calls.len() + 2, "{messages} messages");
 }
 
+/// The Inspector's command line has a process for each request, which takes its time: it tries one thing of a kind.
+async fn inspect(wire: Wire) {
+    for (era, agreed) in [(Era::Modern, None), (Era::Legacy, Some("2025-11-25"))] {
+        let setup = set_up(wire).await;
+        let calls = vec![
+            Step::call("test_multiple_content_types", json!({})),
+            Step::call("add", json!({"a": 2, "b": 3})),
+            Step::call("test_custom_header", json!({"value": "Grüße, \"Welt\" "})),
+            Step::call("test_error_handling", json!({})),
+            Step::call("test_missing_capability", json!({})),
+        ];
+        let browse = Browse {
+            read: vec!["test://static-text", "test://template/123/data"],
+            get: vec![("test_prompt_with_arguments", json!({"arg1": "a", "arg2": "b"}))],
+            complete: vec![],
+        };
+        let plan = Plan { browse: Some(browse), ..Plan::new(era, setup.target(), calls) };
+        let report = Client::Inspector.carry_out(&plan).await;
+
+        assert_eq!(report.tools.len(), TOOLS, "{:?}", report.tools);
+        let [content, sum, header, failure, refusal] = &report.calls[..] else { panic!("{report:?}") };
+        assert_eq!(content.content.as_ref().map(Vec::len), Some(3));
+        assert_eq!(sum.structured, Some(json!({"sum": 5})));
+        assert_eq!(header.answer(), Answer::Text("Grüße, \"Welt\" "));
+        check("failure", failure, &Expected::Failure(&["This tool intentionally returns an error"]));
+        let refusal = refusal.error.as_ref().expect("the Inspector cannot sample");
+        assert_eq!(refusal.message, "the client lacks a required capability");
+
+        let browsed = report.browsed.expect("the Inspector has looked around");
+        let counts = (browsed.resources.len(), browsed.templates.len(), browsed.prompts.len());
+        assert_eq!(counts, (4, 1, 4));
+        let text = |at: usize| browsed.read[at]["contents"][0]["text"].as_str().unwrap_or_default();
+        assert_eq!(text(0), "This is the content of the static text resource.");
+        assert!(text(1).contains("Data for ID: 123"), "{}", text(1));
+        let said = &browsed.got[0]["messages"][0]["content"]["text"];
+        assert_eq!(said, "Prompt with arguments: arg1='a', arg2='b'");
+
+        let conversations = setup.conversations();
+        assert_eq!(
+            conversations.iter().find_map(towline_end_to_end::Conversation::agreed).as_deref(),
+            agreed
+        );
+        Schemas::load().await.check(&conversations);
+    }
+}
+
 /// What a call should bring.
 enum Expected {
     Text(&'static str),
@@ -119,13 +184,13 @@ enum Expected {
     Result,
 }
 
-fn cases(era: Era, wire: Wire) -> Vec<(Step, Expected)> {
+fn cases(client: Client, era: Era, wire: Wire) -> Vec<(Step, Expected)> {
     use Expected::{Cancelled, Error, Failure, Result, Text};
     let call = |tool| Step::call(tool, json!({}));
     let log = |tool, level| if era == Era::Modern { call(tool).with_log(level) } else { call(tool) };
     // Over HTTP a handshake's client asks for the end of a request by a request of its own. Nothing ties the two
-    // together without a session, so the call goes on.
-    let cancels = era == Era::Modern || wire == Wire::Stdio;
+    // together without a session, so the call goes on. Python's first generation only stops waiting.
+    let cancels = (era == Era::Modern || wire == Wire::Stdio) && client != Client::PythonV1;
     vec![
         (call("test_simple_text"), Text("This is a simple text response for testing.")),
         (call("test_image_content"), Result),
@@ -183,7 +248,7 @@ fn check_identity(report: &Report, era: Era) {
     let server = report.server.as_ref().expect("the server says who it is");
     assert_eq!((server["name"].as_str(), server["version"].as_str()), (Some("fixture"), Some("1.2.3")));
     assert_eq!(report.instructions.as_deref(), Some("Try everything."));
-    assert_eq!(report.tools.len(), 25, "{:?}", report.tools);
+    assert_eq!(report.tools.len(), TOOLS, "{:?}", report.tools);
     let add = report.tool("add").expect("a tool that was registered");
     assert_eq!(add["title"], "Addition");
     assert_eq!(add["description"], "Adds two numbers.");
@@ -218,7 +283,7 @@ fn browse() -> Browse {
 
 fn check_browsed(browsed: &Browsed, era: Era) {
     let names = |list: &[Value]| -> Vec<_> { list.iter().map(|one| one["name"].clone()).collect() };
-    assert_eq!(names(&browsed.resources), ["static-text", "static-binary", "broken"]);
+    assert_eq!(names(&browsed.resources), ["static-text", "static-binary", "watched-resource", "broken"]);
     assert_eq!(names(&browsed.templates), ["template"]);
     assert_eq!(browsed.prompts.len(), 4);
     let text = &browsed.resources[0];
