@@ -1,7 +1,7 @@
 //! The folder on disk. Nothing here can reach out of it: all is opened relative to it, link by link, by cap-std.
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Component, Path};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata};
@@ -73,15 +73,21 @@ impl Source {
         let refuse = |problem: &str| Err(SkillsError::new(&place.path, problem));
         let target = match self.root.canonicalize(&place.path) {
             Ok(target) => target,
-            // So cap-std says that a path leads out.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            // So cap-std says that a path leads out; what the system refuses has a number.
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none() =>
+            {
                 return refuse(
                     "is a link that leaves the folder of skills; a link in it must be relative, to a file in it",
                 );
             }
             Err(error) => return Err(SkillsError::io(&place.path, error)),
         };
-        if target.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b".")) {
+        let is_hidden = |part: Component<'_>| match part {
+            Component::Normal(name) => name.as_encoded_bytes().starts_with(b"."),
+            _ => false,
+        };
+        if target.components().any(is_hidden) {
             return refuse("is a link to a hidden file");
         }
         let metadata = self.root.metadata(&target).map_err(|error| SkillsError::io(&place.path, error))?;
