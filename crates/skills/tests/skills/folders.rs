@@ -1,6 +1,6 @@
 //! Folders that cannot be served, and what of a folder is not.
 
-use towline_skills::{Limits, Skills};
+use towline_skills::{Limits, Skill, SkillFile, Skills};
 
 use crate::common::{folder, load, refused, skill, write};
 
@@ -54,7 +54,7 @@ fn what_is_not_utf_8_is_a_blob_but_not_as_a_skill_or_a_name() {
     );
     let skills =
         load(&folder(&[("a/SKILL.md", &skill("a")), ("a/x", b"\xff"), ("a/y", b"y"), ("a/z.md", b"\xff")]));
-    let types: Vec<_> = skills.iter().next().unwrap().files().map(|file| file.mime_type()).collect();
+    let types: Vec<_> = skills.iter().next().unwrap().files().map(SkillFile::mime_type).collect();
     assert_eq!(types, ["text/markdown", "application/octet-stream", "text/plain", "text/markdown"]);
 }
 
@@ -92,7 +92,7 @@ fn what_is_hidden_is_skipped() {
         ("a/.cache/b.md", b""),
         ("a/b..md", b""),
     ]));
-    let files: Vec<_> = skills.iter().flat_map(|skill| skill.files()).map(|file| file.uri()).collect();
+    let files: Vec<_> = skills.iter().flat_map(Skill::files).map(SkillFile::uri).collect();
     assert_eq!(files, ["skill://a/SKILL.md", "skill://a/b..md"]);
 }
 

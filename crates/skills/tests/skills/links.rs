@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
 use tempfile::TempDir;
-use towline_skills::Limits;
+use towline_skills::{Limits, Skill, Skills};
 
 use crate::common::{folder, load, refused, skill};
 
@@ -24,7 +24,7 @@ fn linked(target: &str, link: &str) -> TempDir {
 
 fn check(target: &str, link: &str, problem: &str) {
     let root = linked(target, link);
-    let error = towline_skills::Skills::from_folder(root.path().join("skills")).unwrap_err();
+    let error = Skills::from_folder(root.path().join("skills")).unwrap_err();
     assert_eq!(error.path(), link, "{error}");
     assert!(error.problem().contains(problem), "{error}");
 }
@@ -74,8 +74,8 @@ fn a_link_to_nothing_is_refused() {
 #[test]
 fn a_link_to_a_file_within_is_that_file_at_two_places() {
     let root = linked("../a/./files/x.md", "a/link.md");
-    let skills = towline_skills::Skills::from_folder(root.path().join("skills")).unwrap();
-    let files: Vec<_> = skills.iter().flat_map(|skill| skill.files()).collect();
+    let skills = Skills::from_folder(root.path().join("skills")).unwrap();
+    let files: Vec<_> = skills.iter().flat_map(Skill::files).collect();
     assert_eq!(files.len(), 3);
     assert_eq!((files[1].uri(), files[2].uri()), ("skill://a/files/x.md", "skill://a/link.md"));
     assert_eq!(files[1].digest(), files[2].digest());
@@ -85,7 +85,7 @@ fn a_link_to_a_file_within_is_that_file_at_two_places() {
 fn the_folder_itself_may_be_a_link() {
     let root = folder(&[("skills/a/SKILL.md", &skill("a"))]);
     symlink("skills", root.path().join("link")).unwrap();
-    assert_eq!(towline_skills::Skills::from_folder(root.path().join("link")).unwrap().iter().len(), 1);
+    assert_eq!(Skills::from_folder(root.path().join("link")).unwrap().iter().len(), 1);
 }
 
 #[test]

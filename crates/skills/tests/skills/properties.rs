@@ -96,9 +96,9 @@ async fn walk(client: &mut Client, root: &str) -> BTreeSet<String> {
         for child in children.into_iter().flatten() {
             let uri = child["uri"].as_str().unwrap().to_owned();
             if child["mimeType"] == "inode/directory" {
-                folders.push(uri)
+                folders.push(uri);
             } else {
-                assert!(found.insert(uri))
+                assert!(found.insert(uri));
             }
         }
     }

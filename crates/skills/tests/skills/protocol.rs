@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use towline_core::protocol::{CacheScope, ProtocolVersion};
 use towline_core::{FixedResource, Server};
-use towline_skills::{EXTENSION, Skills};
+use towline_skills::{EXTENSION, SkillFile, Skills};
 use towline_transport::memory::{self, Client};
 use towline_transport::stdio::Stdio;
 
@@ -237,8 +237,7 @@ async fn a_nested_skill_is_a_skill_and_part_of_the_one_around_it() {
         ("outer/z.md", b"Z."),
     ]);
     let skills = load(&root);
-    let files: Vec<Vec<_>> =
-        skills.iter().map(|skill| skill.files().map(|file| file.uri()).collect()).collect();
+    let files: Vec<Vec<_>> = skills.iter().map(|skill| skill.files().map(SkillFile::uri).collect()).collect();
     let inner = ["skill://outer/inner/SKILL.md", "skill://outer/inner/deep.md"];
     let outer = ["skill://outer/SKILL.md", inner[0], inner[1], "skill://outer/z.md"];
     assert_eq!(files, [outer.to_vec(), inner.to_vec()]);
