@@ -94,7 +94,10 @@ mod tests {
         match expected {
             Ok(()) => assert!(found.is_ok(), "{content:?}: {found:?}"),
             Err(part) => {
-                assert!(found.as_ref().is_err_and(|problem| problem.contains(part)), "{content:?}: {found:?}")
+                assert!(
+                    found.as_ref().is_err_and(|problem| problem.contains(part)),
+                    "{content:?}: {found:?}"
+                );
             }
         }
     }
