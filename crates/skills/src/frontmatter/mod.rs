@@ -156,4 +156,48 @@ mod tests {
     fn what_is_not_utf_8_is_said_with_its_line() {
         assert_eq!(read(b"---\nname: \xff\n---\n", "a").unwrap_err(), "is not UTF-8 at line 2");
     }
+
+    #[test]
+    fn any_piece_repeated_to_the_limit_is_judged_in_little_time() {
+        for piece in [
+            "? ",
+            "- ",
+            ": ",
+            "[",
+            "{",
+            "a: ",
+            "&a ",
+            "*a ",
+            "!a ",
+            "'",
+            "\"",
+            "\\",
+            "#",
+            "|\n",
+            ">\n ",
+            "a\n",
+            "a: b\n",
+            "- a\n",
+            "? a\n",
+            "a: &a\n",
+            "\t",
+            " ",
+            "\n",
+            "%a\n",
+            "...\n",
+            "[a, ",
+            "{a: ",
+            "a, ",
+            "\u{e9}",
+            "&a a: *a\n",
+            " a:\n",
+        ] {
+            let content = format!("---\na: {}\n---\n", piece.repeat((MAX_BYTES - 20) / piece.len()));
+            let begin = std::time::Instant::now();
+            let found = read(content.as_bytes(), "a-b");
+            let took = begin.elapsed();
+            assert!(found.is_err(), "{piece:?}");
+            assert!(took.as_secs() < 5, "{piece:?}: {took:?}");
+        }
+    }
 }
