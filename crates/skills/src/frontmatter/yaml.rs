@@ -314,6 +314,8 @@ mod tests {
             &format!("a: &a [{}]\nb: [{}]\n", "x, ".repeat(100), "*a, ".repeat(5000)),
             "larger than 1 MiB",
         );
+        let long = "x".repeat(10_000);
+        refused(&format!("a: &a {long}\nb: [{}]\n", "*a, ".repeat(1000)), "larger than 1 MiB");
     }
 
     #[test]
