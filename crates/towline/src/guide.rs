@@ -8,6 +8,10 @@ pub mod your_first_server {}
 #[doc = include_str!("../../../docs/guides/resources-and-prompts.md")]
 pub mod resources_and_prompts {}
 
+#[cfg(all(feature = "stdio", feature = "skills"))]
+#[doc = include_str!("../../../docs/guides/skills.md")]
+pub mod skills {}
+
 #[cfg(all(feature = "http", feature = "postgres"))]
 #[doc = include_str!("../../../docs/guides/put-your-database-behind-mcp.md")]
 pub mod put_your_database_behind_mcp {}

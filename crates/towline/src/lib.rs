@@ -36,6 +36,7 @@
 //! | `otel` | exports spans to an OpenTelemetry collector | no |
 //! | `ops` | what a server program has around its tools: settings, logs, listening | no |
 //! | `postgres` | read-only PostgreSQL tools; building it needs libclang | no |
+//! | `skills` | a folder of Agent Skills as resources, with the Skills extension | no |
 //!
 //! [tower]: https://docs.rs/tower
 
@@ -51,6 +52,8 @@ pub use towline_middleware as middleware;
 pub use towline_ops as ops;
 #[cfg(feature = "postgres")]
 pub use towline_postgres as postgres;
+#[cfg(feature = "skills")]
+pub use towline_skills as skills;
 #[cfg(feature = "http")]
 pub use towline_transport::http;
 #[cfg(any(feature = "stdio", feature = "http"))]
