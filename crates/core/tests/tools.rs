@@ -10,7 +10,7 @@ use tower::ServiceExt;
 use towline_core::health::{Health, HealthCheck};
 use towline_core::protocol::{Annotations, Content, Icon, LogLevel, ProtocolVersion, Role, ToolDefinition};
 use towline_core::{
-    Context, ErrorKind, Json, Notifier, RawJson, Reply, Request, Router, Server, ToolResult, ToolSet, tool_fn,
+    Context, ErrorKind, Json, Notifier, Report, RawJson, Reply, Request, Router, Server, ToolResult, ToolSet, tool_fn,
 };
 
 async fn answer(server: &Server, method: &str, params: Value, version: ProtocolVersion) -> Value {
@@ -218,7 +218,8 @@ async fn progress_and_log_messages_reach_who_asked() {
 
     let mut received = Vec::new();
     while let Some(notification) = receiver.recv().await {
-        received.push(serde_json::from_slice::<Value>(&notification).unwrap());
+        let Report::Message(message) = notification else { panic!("nothing else is reported") };
+        received.push(serde_json::from_slice::<Value>(&message).unwrap());
     }
     let expected = [
         json!({"jsonrpc": "2.0", "method": "notifications/progress",

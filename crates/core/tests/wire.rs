@@ -186,7 +186,7 @@ async fn what_is_no_message_is_refused() {
         (b"\xef\xbb\xbf{}", r#""code":-32700"#),
         (b"{} {}", r#""code":-32700"#),
         (br#"{"jsonrpc":"2.0","id":1,"method":"\ud800"}"#, r#""id":1,"error":{"code":-32700"#),
-        (b"[]", "batches are not supported"),
+        (b"[]", "this revision has no batches"),
         (br#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, r#"{"jsonrpc":"2.0","error":{"code":-32600"#),
         (b"7", r#""code":-32600"#),
         (br#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, r#""id":1,"error":{"code":-32600"#),

@@ -330,3 +330,40 @@ async fn a_call_is_cancelled_by_its_client_alone() {
     assert!(connection.response().await.body.is_empty());
     assert_eq!(server.send(client.call(1, "ping", "")).await.code(), 0);
 }
+
+#[tokio::test]
+async fn one_revision_has_batches() {
+    let server = Running::service(HttpService::new(Server::new(router()))).await;
+    let call = |id: u32| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"ping"}}}}"#)
+    };
+    let told = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    let unknown = r#"{"jsonrpc":"2.0","id":3,"method":"nothing"}"#;
+    let batch = format!("[{},{told},{},{unknown}]", call(1), call(2));
+    let headers = [JSON, ACCEPT];
+    let answers = |response: &Response| -> Vec<(Value, bool)> {
+        let answers: Vec<Value> = serde_json::from_str(&response.body).unwrap();
+        answers.iter().map(|answer| (answer["id"].clone(), answer.get("result").is_some())).collect()
+    };
+    let expected = [(json!(1), true), (json!(2), true), (json!(3), false)];
+    for version in [None, Some("MCP-Protocol-Version: 2025-03-26")] {
+        let headers: Vec<&str> = headers.into_iter().chain(version).collect();
+        assert_eq!(answers(&server.send(post(&headers, &batch)).await), expected);
+        let silent = server.send(post(&headers, &format!("[{told}]"))).await;
+        assert_eq!((silent.status, silent.body.as_str()), (202, ""));
+        let empty = server.send(post(&headers, "[]")).await;
+        assert_eq!((empty.status, empty.code()), (400, -32600));
+    }
+    for version in ["2024-11-05", "2025-06-18", "2025-11-25", "2026-07-28"] {
+        let version = format!("MCP-Protocol-Version: {version}");
+        let refused = server.send(post(&[JSON, ACCEPT, &version], &batch)).await;
+        assert_eq!((refused.status, refused.code()), (400, -32600), "{version}");
+    }
+    let client = Client::begin(&server, "2025-03-26").await;
+    assert_eq!(answers(&server.send(client.post(&batch)).await), expected);
+    let client = Client::begin(&server, "2025-06-18").await;
+    assert_eq!(server.send(client.post(&batch)).await.code(), -32600);
+    let handshake = r#"{"jsonrpc":"2.0","id":4,"method":"initialize","params":{"protocolVersion":"2025-03-26","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
+    let refused = server.send(post(&headers, &format!("[{handshake}]"))).await;
+    assert_eq!(answers(&refused), [(json!(4), false)]);
+}

@@ -400,3 +400,29 @@ async fn reports_that_go_on_after_an_answer_do_not_hold_it_up() {
     let reports = messages.len() / CALLS as usize;
     assert!(reports < LEFT / 10, "{reports} for each call");
 }
+
+#[tokio::test]
+async fn one_revision_has_batches() {
+    let echo = |id: u32| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"echo","arguments":{{"text":"x"}}}}}}"#
+        )
+    };
+    let batch =
+        format!(r#"[{},{{"jsonrpc":"2.0","method":"notifications/x"}},{{"id":9}},{}]"#, echo(1), echo(2));
+    for version in ProtocolVersion::ALL.into_iter().filter(|version| !version.is_modern()) {
+        let mut client = memory::connect_legacy(server(&Probe::default()), version).await.unwrap();
+        client.send(&batch).await.unwrap();
+        let line = client.receive().await.unwrap().unwrap();
+        if version == ProtocolVersion::V2025_03_26 {
+            let answers: Vec<serde_json::Value> = serde_json::from_str(&line).unwrap();
+            let ids: Vec<_> = answers.iter().map(|answer| answer["id"].as_u64()).collect();
+            assert_eq!(ids, [Some(1), Some(9), Some(2)]);
+            assert_eq!(answers[1]["error"]["code"], -32600);
+            client.send("[]").await.unwrap();
+            assert!(client.receive().await.unwrap().unwrap().contains("at least one message"));
+        } else {
+            assert!(line.contains("this revision has no batches"), "{version}: {line}");
+        }
+    }
+}

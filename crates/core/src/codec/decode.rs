@@ -201,7 +201,7 @@ fn scan_meta(scanner: &mut Scanner<'_>, found: &mut Found) -> Result<(), ScanErr
 fn message(text: &ByteString, found: &Found, id: Option<RequestId>) -> Result<Message, Error> {
     let invalid = |message: &'static str| Err(Error::new(ErrorKind::InvalidRequest, message));
     if text.trim_ascii_start().starts_with('[') {
-        return invalid("batches are not supported: send each message by itself");
+        return invalid("this revision has no batches: send each message by itself");
     }
     if found.jsonrpc.of(text) != Some("\"2.0\"") {
         return invalid("a message must be an object with `\"jsonrpc\": \"2.0\"`");
@@ -232,7 +232,7 @@ fn message(text: &ByteString, found: &Found, id: Option<RequestId>) -> Result<Me
     })
 }
 
-fn refuse(error: ScanError) -> Error {
+pub(super) fn refuse(error: ScanError) -> Error {
     match error {
         ScanError::Syntax(what, at) => {
             Error::new(ErrorKind::Parse, format!("not JSON: {what} (at byte {at})"))

@@ -1,5 +1,6 @@
 //! Between bytes and requests. What differs from revision to revision stands here and nowhere else.
 
+mod batch;
 mod cursor;
 mod decode;
 mod encode;
@@ -10,6 +11,7 @@ mod negotiate;
 mod result;
 mod scan;
 
+pub use batch::{is_batch, join_batch, split_batch};
 pub(crate) use cursor::{Cursor, CursorKey};
 pub(crate) use decode::decode_params;
 pub use decode::{DecodeError, Message, Response, decode};

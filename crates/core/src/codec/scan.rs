@@ -146,12 +146,21 @@ impl<'a> Scanner<'a> {
     }
 
     fn array(&mut self) -> Result<Span, ScanError> {
+        self.elements(|_| Ok(()))
+    }
+
+    /// Passes over an array, whose elements are handed on one by one.
+    pub(super) fn elements(
+        &mut self,
+        mut on_element: impl FnMut(Span) -> Result<(), ScanError>,
+    ) -> Result<Span, ScanError> {
         let start = self.enter()?;
         if self.peek() == Some(b']') {
             self.at += 1;
         } else {
             loop {
-                self.value()?;
+                let element = self.value()?;
+                on_element(element)?;
                 if !self.more(b']', "expected `,` or `]` after an element")? {
                     break;
                 }

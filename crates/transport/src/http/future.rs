@@ -16,19 +16,18 @@ use towline_core::codec;
 use towline_core::protocol::{ProtocolVersion, RequestId};
 use towline_core::{
     BoxError, Carrier, Error, ErrorKind, Extensions, Notifier, Principal, Reply, Report, Request, Serve,
-    SessionSupport,
 };
 
+use super::batch;
 use super::body::Collect;
 use super::head::{Accepts, Head, MCP_SESSION};
 use super::message::{self, Of, Received};
 use super::refusal::Refusal;
 use super::respond::{self, ResponseBody};
 use super::service::{Guard, Options};
-use super::session::{self, EventLog, First, Running, Session, SessionBody, Sessions};
+use super::session::{Attached, First, Greeting, Session, SessionBody, find_session, session_response};
 use super::sse::{self, Events};
 use crate::call::Call;
-use crate::legacy::{Handshake, Session as Kept};
 
 /// How many notifications of one request wait for the client before the request does.
 const NOTIFICATIONS: usize = 16;
@@ -50,6 +49,7 @@ pin_project! {
         Reading { #[pin] body: Collect<B>, pending: Option<Pending<S>> },
         Calling { #[pin] call: Call<S>, exchange: Exchange },
         Reporting { call: Option<Pin<Box<Call<S>>>>, reports: Option<Receiver<Report>>, exchange: Exchange, options: Arc<Options> },
+        Batch { answers: Pin<Box<dyn Future<Output = HttpResponse<S>> + Send>> },
         Session { attached: Attached, exchange: Exchange, options: Arc<Options> },
     }
 }
@@ -76,30 +76,6 @@ struct Exchange {
     /// Of a handshake that may begin a session.
     greeting: Option<Box<Greeting>>,
     is_stream: bool,
-}
-
-/// A handshake under way.
-struct Greeting {
-    request: Request,
-    handshake: Handshake,
-    owner: Option<Principal>,
-    sessions: Sessions,
-}
-
-/// A request of a session whose response has not begun. Without one there is nothing to come back to, so a client that
-/// goes away then cancels it.
-struct Attached {
-    session: Arc<Session>,
-    log: Arc<EventLog>,
-    id: Option<RequestId>,
-}
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        if let Some(id) = self.id.take() {
-            self.session.cancel(&id);
-        }
-    }
 }
 
 type HttpResponse<S> = Response<ResponseBody<S>>;
@@ -167,6 +143,7 @@ where
                 Projected::Calling { call, exchange } => {
                     break exchange.answer(&ready!(call.poll(cx)));
                 }
+                Projected::Batch { answers } => break ready!(answers.as_mut().poll(cx)),
                 Projected::Session { attached, exchange, options } => {
                     let first = ready!(attached.log.poll_first(cx));
                     attached.id = None;
@@ -225,6 +202,11 @@ impl<S: Serve> Pending<S> {
     fn call<B>(mut self, body: Bytes, guard: &mut Option<Guard>) -> State<S, B> {
         let caller = self.extensions.get::<Principal>();
         let of = find_session(&self.head, &self.options, caller);
+        if codec::is_batch(&body) && of.has_batches(&self.head) {
+            let Self { server, options, head, extensions } = self;
+            let answers = Box::pin(batch::answer(server, body, options, head, extensions, of));
+            return State::Batch { answers };
+        }
         let (id, mut request) = match message::read(body, &mut self.head, &self.options.limits, &of, caller) {
             Received::Request(id, request) => (id, request),
             Received::NoSession => return State::done(Refusal::no_session().into_response()),
@@ -234,14 +216,14 @@ impl<S: Serve> Pending<S> {
             Received::Refused(status, body) => return State::done(respond::json(status, body, None)),
         };
         let context = request.context_mut();
-        *context.extensions_mut() = self.extensions;
+        *context.extensions_mut() = std::mem::take(&mut self.extensions);
         context.set_carrier(Carrier::Http);
         let accepts = self.head.accepts;
         let version = request.context().version();
         let is_stream = request.is_stream();
         let mut exchange = Exchange { id: None, version, accepts, greeting: None, is_stream };
         if let (Of::Session(session), false) = (of, version.is_modern()) {
-            return in_session(self.server, session, id, request, exchange, self.options, guard.take());
+            return self.in_session(session, &id, request, exchange, guard.take());
         }
         exchange.id = Some(id);
         if !version.is_modern() && request.method() == "initialize" && self.options.sessions.are_kept() {
@@ -252,6 +234,31 @@ impl<S: Serve> Pending<S> {
         }
         let (call, reports) = reporting(self.server, request, &self.options);
         State::Reporting { call: Some(call), reports: Some(reports), exchange, options: self.options }
+    }
+}
+
+impl<S: Serve> Pending<S> {
+    fn in_session<B>(
+        self,
+        session: Arc<Session>,
+        id: &RequestId,
+        request: Request,
+        exchange: Exchange,
+        guard: Option<Guard>,
+    ) -> State<S, B> {
+        if !exchange.accepts.stream {
+            let message = "the header `Accept` must list `text/event-stream`";
+            return State::done(Refusal::new(StatusCode::NOT_ACCEPTABLE, message).into_response());
+        }
+        match Attached::start(self.server, session, id.clone(), request, guard) {
+            Some(attached) => State::Session { attached, exchange, options: self.options },
+            None => {
+                let error =
+                    Error::new(ErrorKind::InvalidRequest, "a request with this `id` is still running");
+                let body = codec::encode(Some(id), &Err(error), exchange.version);
+                State::done(respond::json(StatusCode::BAD_REQUEST, body, None))
+            }
+        }
     }
 }
 
@@ -315,95 +322,4 @@ impl<S: Serve, B> fmt::Debug for ResponseFuture<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ResponseFuture")
     }
-}
-
-impl Greeting {
-    /// Offers a session to whoever shakes hands.
-    fn begin(request: &mut Request, sessions: &Sessions) -> Box<Self> {
-        let mut handshake = Handshake::default();
-        // Its revision is settled already, so nothing can be wrong with it.
-        let _ = handshake.negotiate(request);
-        request.context_mut().set_session(SessionSupport::Offered, None);
-        let owner = request.context().principal().cloned();
-        Box::new(Self { request: request.clone(), handshake, owner, sessions: sessions.clone() })
-    }
-
-    /// Begins the session, if the server wants one. Gives its id.
-    fn session(&self, reply: &Reply) -> Option<HeaderValue> {
-        reply.session()?;
-        let kept = Arc::<Kept>::default();
-        kept.note(&self.request, reply).ok()?;
-        let session = self.sessions.begin(self.owner.clone(), self.handshake.clone(), kept);
-        HeaderValue::from_str(session.id()).ok()
-    }
-}
-
-fn find_session(head: &Head, options: &Options, caller: Option<&Principal>) -> Of {
-    let Some(id) = &head.session else { return Of::Nobody };
-    let session = id.to_str().ok().and_then(|id| options.sessions.find(id, caller));
-    session.map_or(Of::Unknown, Of::Session)
-}
-
-/// Runs a request in its session, apart from the connection.
-fn in_session<S: Serve, B>(
-    server: S,
-    session: Arc<Session>,
-    id: RequestId,
-    request: Request,
-    exchange: Exchange,
-    options: Arc<Options>,
-    guard: Option<Guard>,
-) -> State<S, B> {
-    if !exchange.accepts.stream {
-        let message = "the header `Accept` must list `text/event-stream`";
-        return State::done(Refusal::new(StatusCode::NOT_ACCEPTABLE, message).into_response());
-    }
-    let log = session.logs.begin();
-    let spawn = |ticket| {
-        let (id, open) = (id.clone(), session.open());
-        let running =
-            Running { session: Arc::clone(&session), log: Arc::clone(&log), id, ticket, guard, open };
-        tokio::spawn(session::run(running, server, request)).abort_handle()
-    };
-    if !session.in_flight.start(&id, spawn) {
-        let error = Error::new(ErrorKind::InvalidRequest, "a request with this `id` is still running");
-        let body = codec::encode(Some(&id), &Err(error), exchange.version);
-        return State::done(respond::json(StatusCode::BAD_REQUEST, body, None));
-    }
-    State::Session { attached: Attached { session, log, id: Some(id) }, exchange, options }
-}
-
-/// Opens a stream of a session, or ends the session.
-fn session_response<S: Serve>(
-    method: &Method,
-    head: &Head,
-    extensions: &Extensions,
-    options: &Options,
-    guard: Guard,
-) -> Result<HttpResponse<S>, Refusal> {
-    let Of::Session(session) = find_session(head, options, extensions.get()) else {
-        return Err(Refusal::no_session());
-    };
-    if method == Method::DELETE {
-        options.sessions.end(&session);
-        return Ok(respond::json(StatusCode::NO_CONTENT, Bytes::new(), None));
-    }
-    if !head.accepts.stream {
-        let message = "the header `Accept` must list `text/event-stream`";
-        return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, message));
-    }
-    let (log, after) = match &head.last_event {
-        None => (session.logs.standing(), None),
-        Some(event) => {
-            let unknown = || {
-                let message = "`Last-Event-ID` names no event that is kept";
-                Refusal::new(StatusCode::BAD_REQUEST, message)
-            };
-            let found = event.to_str().ok().and_then(|event| session.logs.find(event));
-            found.map(|(log, after)| (log, Some(after))).ok_or_else(unknown)?
-        }
-    };
-    let closing = Some(options.closing.subscribe());
-    let body = SessionBody::new(&session, log, after, options.keep_alive, closing, Some(guard));
-    Ok(sse::response(ResponseBody::session(body)))
 }

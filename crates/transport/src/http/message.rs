@@ -31,6 +31,9 @@ pub(super) enum Received {
     Refused(StatusCode, Bytes),
 }
 
+/// The session of a message is not there.
+struct NoSession;
+
 /// Whether a message is of a session.
 #[derive(Clone, Debug)]
 pub(super) enum Of {
@@ -43,15 +46,26 @@ pub(super) enum Of {
 }
 
 impl Of {
+    /// Whether the client's revision has batches: 2025-03-26, which without a session is also that of who names none.
+    pub(super) fn has_batches(&self, head: &Head) -> bool {
+        match self {
+            Self::Session(session) => session.has_batches(),
+            Self::Unknown => true,
+            Self::Nobody => version(head).is_ok_and(|version| {
+                version.is_none_or(|version| version == ProtocolVersion::V2025_03_26.as_str())
+            }),
+        }
+    }
+
     /// The session of a message, if it is in a revision that has any.
-    fn legacy(&self, message: &Request, head: &Head) -> Result<Option<&Arc<Session>>, Received> {
+    fn legacy(&self, message: &Request, head: &Head) -> Result<Option<&Arc<Session>>, NoSession> {
         let is_modern = message.context().meta().protocol_version().is_some()
             || version(head).is_ok_and(|version| version == Some(ProtocolVersion::LATEST.as_str()));
         match self {
             Self::Nobody => Ok(None),
             _ if is_modern => Ok(None),
             Self::Session(session) => Ok(Some(session)),
-            Self::Unknown => Err(Received::NoSession),
+            Self::Unknown => Err(NoSession),
         }
     }
 }
@@ -68,7 +82,7 @@ pub(super) fn read(
             let settled = match of.legacy(&request, head) {
                 Ok(None) => settle(&mut request, head),
                 Ok(Some(session)) => known_version(head).and_then(|()| session.negotiate(&mut request)),
-                Err(refused) => return refused,
+                Err(NoSession) => return Received::NoSession,
             };
             match settled {
                 Ok(()) => Received::Request(id, request),
@@ -82,7 +96,7 @@ pub(super) fn read(
                     notify(session, &notification, caller);
                     return Received::Accepted;
                 }
-                Err(refused) => return refused,
+                Err(NoSession) => return Received::NoSession,
             }
             // The revision defines no notification and no header for any; what must not pass is a version that the
             // server does not speak.

@@ -5,6 +5,7 @@
 //! [`serve`] and [`HttpServer`] are a whole server on a socket; [`HttpService`] mounts into another one.
 
 mod allow;
+mod batch;
 mod body;
 mod connection;
 mod future;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use towline_core::codec::{self, DecodeError, Limits, Message};
 use towline_core::protocol::{ProtocolVersion, RequestId};
@@ -125,7 +125,7 @@ impl<S: Serve> Session<S> {
                 Line::Text(text) => self.message(text).await,
                 Line::TooLong => {
                     let error = Error::new(ErrorKind::TooLarge, "the message is too long");
-                    self.refuse(None, error, ProtocolVersion::LATEST).await;
+                    self.refuse(None, error, ProtocolVersion::LATEST, AnswerTo::Stream).await;
                 }
             }
         }
@@ -133,17 +133,41 @@ impl<S: Serve> Session<S> {
     }
 
     async fn message(&mut self, text: Bytes) {
+        let has_batches = self.handshake.version() == Some(ProtocolVersion::V2025_03_26);
+        if !(has_batches && codec::is_batch(&text)) {
+            return self.one(text, AnswerTo::Stream).await;
+        }
+        let messages = match codec::split_batch(&text, &self.limits) {
+            Ok(messages) => messages,
+            Err(DecodeError { id, error }) => {
+                return self.refuse(id, error, ProtocolVersion::LATEST, AnswerTo::Stream).await;
+            }
+        };
+        let mut answers = Vec::with_capacity(messages.len());
+        for message in messages {
+            let (sender, answer) = oneshot::channel();
+            answers.push(answer);
+            self.one(message, AnswerTo::Batch(sender)).await;
+        }
+        tokio::spawn(batch(answers, self.output.clone()));
+    }
+
+    async fn one(&mut self, text: Bytes, to: AnswerTo) {
         match codec::decode(text, &self.limits) {
-            Ok(Message::Request(id, request)) => self.request(id, request).await,
+            Ok(Message::Request(id, request)) => self.request(id, request, to).await,
             Ok(Message::Notification(notification)) => self.notification(&notification),
             Ok(Message::Response(response)) => self.kept.peer.answer(response),
-            Err(DecodeError { id, error }) => self.refuse(id, error, ProtocolVersion::LATEST).await,
+            Err(DecodeError { id, error }) => self.refuse(id, error, ProtocolVersion::LATEST, to).await,
         }
     }
 
-    async fn request(&mut self, id: RequestId, mut request: Request) {
+    async fn request(&mut self, id: RequestId, mut request: Request, to: AnswerTo) {
+        if request.method() == "initialize" && matches!(to, AnswerTo::Batch(_)) {
+            let error = Error::new(ErrorKind::InvalidRequest, "`initialize` is not part of a batch");
+            return self.refuse(Some(id), error, ProtocolVersion::LATEST, to).await;
+        }
         if let Err(error) = self.handshake.negotiate(&mut request) {
-            return self.refuse(Some(id), error, ProtocolVersion::LATEST).await;
+            return self.refuse(Some(id), error, ProtocolVersion::LATEST, to).await;
         }
         request.context_mut().set_carrier(Carrier::Stream);
         if !request.context().version().is_modern() {
@@ -155,18 +179,21 @@ impl<S: Serve> Session<S> {
                 ErrorKind::Overloaded,
                 "too many requests at once; wait for answers to earlier ones",
             );
-            return self.refuse(Some(id), error, version).await;
+            return self.refuse(Some(id), error, version, to).await;
         };
+        let mut to = Some(to);
         let spawn = |ticket| {
+            let to = to.take().expect("it is spawned once");
             let in_flight = self.in_flight.0.clone();
             let (output, slots) = (self.output.clone(), Arc::clone(&self.slots.running));
             let (kept, closing) = (Arc::clone(&self.kept), self.closing.subscribe());
-            let running = Running { id: id.clone(), ticket, in_flight, output, kept, closing, slots, place };
+            let running =
+                Running { id: id.clone(), ticket, in_flight, output, kept, closing, slots, place, to };
             tokio::spawn(running.run(self.server.clone(), request)).abort_handle()
         };
         if !self.in_flight.0.start(&id, spawn) {
             let error = Error::new(ErrorKind::InvalidRequest, "a request with this `id` is still running");
-            self.refuse(Some(id), error, version).await;
+            self.refuse(Some(id), error, version, to.unwrap_or(AnswerTo::Stream)).await;
         }
     }
 
@@ -184,9 +211,37 @@ impl<S: Serve> Session<S> {
         }
     }
 
-    async fn refuse(&self, id: Option<RequestId>, error: Error, version: ProtocolVersion) {
+    async fn refuse(&self, id: Option<RequestId>, error: Error, version: ProtocolVersion, to: AnswerTo) {
+        to.send(codec::encode(id.as_ref(), &Err(error), version), &self.output).await;
+    }
+}
+
+/// Where an answer goes.
+enum AnswerTo {
+    /// On a line of its own.
+    Stream,
+    /// Into the answer to a batch. Dropping it says that there is none.
+    Batch(oneshot::Sender<Bytes>),
+}
+
+impl AnswerTo {
+    async fn send(self, answer: Bytes, output: &Sender<Bytes>) {
         // When there is no writer any more, the session ends by that.
-        let _ = self.output.send(codec::encode(id.as_ref(), &Err(error), version)).await;
+        match self {
+            Self::Stream => drop(output.send(answer).await),
+            Self::Batch(batch) => drop(batch.send(answer)),
+        }
+    }
+}
+
+/// Answers a batch when all that is in it is done.
+async fn batch(answers: Vec<oneshot::Receiver<Bytes>>, output: Sender<Bytes>) {
+    let mut done = Vec::with_capacity(answers.len());
+    for answer in answers {
+        done.extend(answer.await.ok());
+    }
+    if !done.is_empty() {
+        let _ = output.send(codec::join_batch(&done)).await;
     }
 }
 
@@ -200,11 +255,12 @@ struct Running {
     closing: watch::Receiver<bool>,
     slots: Arc<Semaphore>,
     place: OwnedSemaphorePermit,
+    to: AnswerTo,
 }
 
 impl Running {
     async fn run<S: Serve>(self, server: S, mut request: Request) {
-        let Self { id, ticket, in_flight, output, kept, closing, slots, place } = self;
+        let Self { id, ticket, in_flight, output, kept, closing, slots, place, to } = self;
         // What goes on for as long as the client likes takes nobody's turn.
         let slot = match request.is_stream() {
             true => None,
@@ -232,7 +288,7 @@ impl Running {
             answer = Err(error);
         }
         if in_flight.finish(&id, ticket) {
-            let _ = output.send(codec::encode(Some(&id), &answer, version)).await;
+            to.send(codec::encode(Some(&id), &answer, version), &output).await;
         }
         drop(slot);
         drop(place);

@@ -5,6 +5,7 @@
 //!
 //! Source: revision 2025-11-25, basic/transports, "Session Management" and "Resumability and Redelivery".
 
+mod attach;
 mod body;
 mod log;
 mod run;
@@ -21,9 +22,11 @@ use towline_core::codec::Response;
 use towline_core::protocol::{ProtocolVersion, RequestId};
 use towline_core::{Context, Error, Principal, Request, SessionSupport};
 
+pub(super) use self::attach::{Attached, Greeting, find_session, session_response};
 pub(super) use self::body::SessionBody;
-pub(super) use self::log::{EventLog, First, Logs};
-pub(super) use self::run::{Running, run};
+pub(super) use self::log::First;
+use self::log::{EventLog, Logs};
+use self::run::{Running, run};
 pub(super) use self::table::Sessions;
 use crate::in_flight::InFlight;
 use crate::legacy::{Handshake, Session as Kept};
