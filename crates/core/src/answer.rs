@@ -21,6 +21,8 @@ pub enum AnswerKind {
     ToolError,
     /// The work waits for something that only the user or the client can give (`input_required`).
     InputRequired,
+    /// The work goes on, and the client comes back for what comes of it.
+    Task,
 }
 
 impl AnswerKind {

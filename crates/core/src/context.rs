@@ -16,6 +16,7 @@ use crate::notifier::Notifier;
 use crate::principal::{Carrier, Principal};
 use crate::protocol::{Implementation, LogLevel, ProtocolVersion, RequestId};
 use crate::session::SessionSupport;
+use crate::task::Teller;
 
 /// What is known of a request beyond its method and parameters. A clone is a few refcounts.
 #[derive(Clone, Debug)]
@@ -212,6 +213,13 @@ impl Context {
         self.headers = Some(Arc::new(headers));
     }
 
+    /// The same for work that goes on when the request is answered: it has no way back, and its own time.
+    pub(crate) fn for_task(mut self) -> Self {
+        self.notifier = None;
+        self.deadline = None;
+        self
+    }
+
     pub(crate) fn notifier(&self) -> Option<&Notifier> {
         self.notifier.as_deref()
     }
@@ -227,6 +235,8 @@ impl Context {
 
     /// Tells the client how far the work is, if it asked to know.
     ///
+    /// In a [task](crate::Tasks), the message is what the task says of how it stands.
+    ///
     /// `progress` must grow from call to call: a value that does not is left out, as the protocol demands. The
     /// call waits while the client is slow to read.
     pub async fn progress(&self, progress: f64, total: Option<f64>, message: Option<&str>) {
@@ -239,6 +249,9 @@ impl Context {
             total: Option<f64>,
             #[serde(skip_serializing_if = "Option::is_none")]
             message: Option<&'a str>,
+        }
+        if let (Some(task), Some(message)) = (self.extensions.get::<Teller>(), message) {
+            task.say(message).await;
         }
         let Some(notifier) = &self.notifier else { return };
         let Some(progress_token) = &self.meta.json(self.meta.places.progress_token) else { return };

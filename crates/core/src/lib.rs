@@ -47,6 +47,7 @@ mod resource;
 mod router;
 mod server;
 mod session;
+mod task;
 mod tool;
 mod uri;
 
@@ -76,6 +77,7 @@ pub use resource::{
 pub use router::{RouteFuture, Router, Routes};
 pub use server::{Serve, Server, ServerFuture};
 pub use session::{SessionOffer, SessionSupport, SetLevelParams};
+pub use task::{TaskOptions, TaskRecord, TaskStatus, TaskStore, TaskTool, Tasks, TasksInMemory};
 pub use tool::{
     FnTool, Json, Schema, Tool, ToolCall, ToolExt, ToolFn, ToolOutput, ToolResult, ToolService, ToolSet,
     tool_fn,

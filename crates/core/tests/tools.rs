@@ -10,7 +10,8 @@ use tower::ServiceExt;
 use towline_core::health::{Health, HealthCheck};
 use towline_core::protocol::{Annotations, Content, Icon, LogLevel, ProtocolVersion, Role, ToolDefinition};
 use towline_core::{
-    Context, ErrorKind, Json, Notifier, Report, RawJson, Reply, Request, Router, Server, ToolResult, ToolSet, tool_fn,
+    Context, ErrorKind, Json, Notifier, RawJson, Reply, Report, Request, Router, Server, ToolResult, ToolSet,
+    tool_fn,
 };
 
 async fn answer(server: &Server, method: &str, params: Value, version: ProtocolVersion) -> Value {

@@ -88,7 +88,7 @@ fn code(kind: ErrorKind, version: ProtocolVersion) -> i32 {
 }
 
 /// What the client reads of a failure. A defect shows an id only; the logs have the rest under the same id.
-fn client_message(error: &Error) -> Cow<'_, str> {
+pub(crate) fn client_message(error: &Error) -> Cow<'_, str> {
     if error.kind() != ErrorKind::Internal {
         return Cow::Borrowed(error.message());
     }
@@ -107,7 +107,7 @@ fn error_id() -> String {
 }
 
 /// A failure as a tool result that the model can act on.
-fn tool_error(error: &Error, server_meta: &str, version: ProtocolVersion) -> Vec<u8> {
+pub(super) fn tool_error(error: &Error, server_meta: &str, version: ProtocolVersion) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Facts {

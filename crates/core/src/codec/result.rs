@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::encode::{begin, begin_in, write, write_freshness, write_meta};
+use super::task::created_task;
 use crate::answer::AnswerKind;
 use crate::freshness::Freshness;
 use crate::input::{InputRequired, StateSeal};
@@ -20,6 +21,9 @@ pub(crate) fn encode_tool_result(
 ) -> Reply {
     if let Some(input) = result.input() {
         return encode_input_required(input, result.meta(), server_meta, seal);
+    }
+    if let Some(record) = result.task_record() {
+        return created_task(record, result.meta(), server_meta);
     }
     let size = result.structured().map_or(0, |json| json.as_str().len() * 2);
     let mut out = Vec::with_capacity(256 + size);

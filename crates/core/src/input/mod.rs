@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 pub use self::answers::Supplied;
 pub(crate) use self::answers::{Claim, Given, admit};
 pub(crate) use self::required::{Binding, InputRequest, InputRequired};
+pub(crate) use self::seal::random_id;
 pub use self::seal::{StateKey, StateSeal};
 pub use self::used::{UsedStates, UsedStatesInMemory};
 

@@ -257,7 +257,7 @@ fn associated(key: &StateKey, binding: &Binding) -> Vec<u8> {
 }
 
 /// Text that nobody can guess.
-pub(super) fn random_id() -> String {
+pub(crate) fn random_id() -> String {
     let mut id = [0; 16];
     fill(&mut id);
     BASE64.encode(id)

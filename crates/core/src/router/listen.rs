@@ -12,9 +12,10 @@ use serde_json::value::RawValue;
 use crate::codec;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind};
-use crate::protocol::{ListenParams, RequestId, SubscriptionFilter};
+use crate::protocol::{RequestId, SubscriptionFilter};
 use crate::registry::{Change, Changes};
 use crate::request::Reply;
+use crate::task::Tasks;
 
 /// What a notification on a subscription says. All of it has the subscription's id.
 #[derive(Serialize)]
@@ -44,23 +45,31 @@ struct Updated<'a> {
 #[derive(Serialize)]
 struct Nothing {}
 
-/// Tells a client what changes, of what `params` asks for and `honoured` leaves of it, until the server closes.
+/// Tells a client what changes, of what it is `honoured` to be told of, until the server closes.
 pub(super) async fn listen(
     context: Context,
-    params: ListenParams,
+    honoured: SubscriptionFilter,
     changes: &Changes,
+    tasks: Option<&Tasks>,
     server_meta: &str,
 ) -> Result<Reply, Error> {
     let missing = || Error::new(ErrorKind::InvalidRequest, "this connection cannot carry a subscription");
     let notifier = context.notifier().ok_or_else(missing)?;
     let id = context.id().ok_or_else(missing)?;
-    let subscription = changes.subscribe(&params.notifications, &context)?;
-    let acknowledged = Acknowledged { notifications: &params.notifications };
+    let subscription = changes.subscribe(&honoured, &context)?;
+    let acknowledged = Acknowledged { notifications: &honoured };
     notifier.send(message("notifications/subscriptions/acknowledged", id, acknowledged)).await;
     let mut closing = pin!(notifier.closing());
     loop {
         match select(closing.as_mut(), pin!(subscription.next())).await {
             Either::Left(((), _)) => return Ok(codec::end_of_subscription(id, server_meta)),
+            Either::Right((Change::Task(task), _)) => {
+                if let (Some(tasks), true) = (tasks, honoured.task_ids.iter().any(|id| **id == *task))
+                    && let Some(record) = tasks.look(&task).await
+                {
+                    notifier.send(codec::task_changed(&record, id)).await;
+                }
+            }
             Either::Right((change, _)) => notifier.send(tell(&change, id)).await,
         }
     }
@@ -72,7 +81,7 @@ fn tell(change: &Change, id: &RequestId) -> bytes::Bytes {
         Change::Prompts => message("notifications/prompts/list_changed", id, Nothing {}),
         Change::Resources => message("notifications/resources/list_changed", id, Nothing {}),
         Change::Resource(uri) => message("notifications/resources/updated", id, Updated { uri }),
-        Change::Task(_) => unreachable!("no subscription watches tasks"),
+        Change::Task(_) => unreachable!("tasks are told of by what they are"),
     }
 }
 

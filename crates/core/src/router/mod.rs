@@ -33,6 +33,7 @@ use crate::protocol::{CacheScope, Implementation};
 use crate::registry::Registry;
 use crate::request::{Reply, Request};
 use crate::resource::{Resource, ResourceSet};
+use crate::task::Tasks;
 use crate::tool::{HealthTool, InfoTool, ServerFacts, Tool, ToolSet};
 
 /// How long clients may keep lists, unless set otherwise.
@@ -202,6 +203,13 @@ impl Router {
     #[must_use]
     pub fn state_seal(mut self, seal: StateSeal) -> Self {
         self.offer.seal = Some(seal);
+        self
+    }
+
+    /// Answers requests about tasks (`tasks/get` and others), and tells clients that it does.
+    #[must_use]
+    pub fn tasks(mut self, tasks: &Tasks) -> Self {
+        self.offer.tasks = Some(tasks.clone());
         self
     }
 

@@ -20,11 +20,14 @@ use crate::completion::CompletionCall;
 use crate::error::{Error, ErrorKind};
 use crate::input::{self, Claim, StateSeal};
 use crate::prompt::PromptSet;
-use crate::protocol::{CompleteParams, CompletionReference, Implementation, ListenParams};
+use crate::protocol::{
+    CompleteParams, CompletionReference, Implementation, ListenParams, SubscriptionFilter,
+};
 use crate::registry::Registry;
 use crate::request::{Reply, Request};
 use crate::resource::ResourceSet;
 use crate::session::{InitializeParams, SessionOffer, SessionSupport, SetLevelParams};
+use crate::task::{self, Answered, Tasks};
 use crate::tool::ToolSet;
 
 /// A server's routes, as a tower service. A clone is a refcount.
@@ -36,6 +39,7 @@ struct Inner {
     registry: Registry,
     methods: Methods,
     seal: StateSeal,
+    tasks: Option<Tasks>,
     capabilities: Capabilities,
     discovery: Reply,
 }
@@ -51,18 +55,25 @@ pub(super) struct Offer {
     /// If what is offered may change.
     pub(super) registry: Option<Registry>,
     pub(super) seal: Option<StateSeal>,
+    pub(super) tasks: Option<Tasks>,
 }
 
 impl Routes {
     pub(super) fn new(identity: Identity, offer: Offer, lists: ListSettings) -> Self {
-        let Offer { tools, resources, prompts, extensions, methods, registry, seal } = offer;
+        let Offer { tools, resources, prompts, mut extensions, methods, registry, seal, tasks } = offer;
+        if tasks.is_some() {
+            extensions.insert(task::EXTENSION.into(), Map::new());
+        }
         let offered = Offered::new(lists, tools, resources, prompts);
         let capabilities = Capabilities::of(&offered, registry.is_some(), extensions);
         let discovery = codec::discovery(&identity, &capabilities, lists.freshness);
         let registry = registry.unwrap_or_default();
         registry.settle(offered);
+        if let Some(tasks) = &tasks {
+            tasks.tell_changes(registry.changes().clone());
+        }
         let seal = seal.unwrap_or_default();
-        Self(Arc::new(Inner { identity, registry, methods, seal, capabilities, discovery }))
+        Self(Arc::new(Inner { identity, registry, methods, seal, tasks, capabilities, discovery }))
     }
 
     /// What the server says of itself.
@@ -131,7 +142,10 @@ impl Routes {
             ("prompts/list", _) if has.prompts.is_some() => inner.list(&request, Offered::list_prompts),
             ("completion/complete", _) if has.completions.is_some() => self.complete(request),
             ("server/discover", true) => Ok(State::ready(inner.discovery.clone())),
-            ("subscriptions/listen", true) if has.is_dynamic => self.listen(request),
+            ("subscriptions/listen", true) if has.is_dynamic || inner.tasks.is_some() => self.listen(request),
+            ("tasks/get" | "tasks/update" | "tasks/cancel", true) if inner.tasks.is_some() => {
+                Ok(self.task(request))
+            }
             ("initialize", false) => Ok(State::ready(inner.initialize(&request))),
             ("ping", false) => Reply::new(&Map::new(), version).map(State::ready),
             ("logging/setLevel", false) if has_session => {
@@ -205,15 +219,31 @@ impl Routes {
     }
 
     fn listen(&self, request: Request) -> Result<State, Error> {
-        let mut params: ListenParams = request.parse()?;
-        let offered = self.0.offered();
-        params.notifications.task_ids.clear();
-        params.notifications.resource_subscriptions.retain(|uri| offered.resources().knows(uri));
+        let ListenParams { mut notifications } = request.parse()?;
         let routes = self.clone();
         let future = Box::pin(async move {
-            listen(request.context, params, routes.0.registry.changes(), routes.meta()).await
+            let Inner { registry, tasks, .. } = &*routes.0;
+            routes.0.honour(&mut notifications);
+            match tasks {
+                Some(tasks) => tasks.watch(&mut notifications, &request).await?,
+                None => notifications.task_ids.clear(),
+            }
+            let tasks = tasks.as_ref();
+            listen(request.context, notifications, registry.changes(), tasks, routes.meta()).await
         });
         Ok(State::Method { future })
+    }
+
+    fn task(&self, request: Request) -> State {
+        let routes = self.clone();
+        let future = Box::pin(async move {
+            let tasks = routes.0.tasks.as_ref().expect("it is looked for before");
+            Ok(match tasks.answer(request).await? {
+                Answered::Details(record) => codec::encode_task(&record, routes.meta()),
+                Answered::Noted => codec::encode_task_note(routes.meta()),
+            })
+        });
+        State::Method { future }
     }
 }
 
@@ -229,6 +259,16 @@ impl Inner {
         list: fn(&Offered, &Request, &str) -> Result<Reply, Error>,
     ) -> Result<State, Error> {
         list(&self.offered(), request, self.identity.meta()).map(State::ready)
+    }
+
+    /// Leaves of what a client wants to be told what it can be told.
+    fn honour(&self, filter: &mut SubscriptionFilter) {
+        if !self.capabilities.is_dynamic {
+            *filter =
+                SubscriptionFilter { task_ids: std::mem::take(&mut filter.task_ids), ..Default::default() };
+        }
+        let offered = self.offered();
+        filter.resource_subscriptions.retain(|uri| offered.resources().knows(uri));
     }
 
     /// Answers a handshake, and tells the transport what it must keep of that client.

@@ -28,6 +28,7 @@ use crate::json::RawJson;
 use crate::layered::Layered;
 use crate::operation::Operation;
 use crate::protocol::ToolDefinition;
+use crate::task::{TaskOptions, TaskTool, Tasks};
 
 /// Something that a model can call.
 ///
@@ -77,6 +78,14 @@ pub trait ToolExt: Tool + Sized {
         L: tower::Layer<ToolService>,
     {
         ToolService::layered(Arc::new(self), &layer)
+    }
+
+    /// Lets the tool run as a task, where the client knows tasks.
+    ///
+    /// Layers that are around the tool by then go around its work; those that come later around the answer that tells of the
+    /// task.
+    fn into_task(self, tasks: &Tasks, options: TaskOptions) -> TaskTool<Self> {
+        TaskTool::new(self, tasks, options)
     }
 }
 

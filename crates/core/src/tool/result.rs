@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::input::InputRequired;
 use crate::json::RawJson;
 use crate::protocol::Content;
+use crate::task::TaskRecord;
 
 /// What a tool answers: content for the model, and perhaps the same as data.
 ///
@@ -18,9 +19,16 @@ pub struct ToolResult {
     content: Vec<Content>,
     structured: Option<RawJson>,
     kind: AnswerKind,
-    input: Option<Box<InputRequired>>,
+    pending: Option<Pending>,
     meta: Option<Map<String, Value>>,
     is_volatile: bool,
+}
+
+/// Why an answer is not there yet.
+#[derive(Clone, Debug, PartialEq)]
+enum Pending {
+    Input(Box<InputRequired>),
+    Task(Box<TaskRecord>),
 }
 
 impl ToolResult {
@@ -30,7 +38,7 @@ impl ToolResult {
             content: content.into_iter().collect(),
             structured: None,
             kind: AnswerKind::Complete,
-            input: None,
+            pending: None,
             meta: None,
             is_volatile: false,
         }
@@ -59,7 +67,13 @@ impl ToolResult {
 
     /// Asks for input before the work can go on: see [`Input`](crate::Input).
     pub(crate) fn asking(input: InputRequired) -> Self {
-        Self { kind: AnswerKind::InputRequired, input: Some(Box::new(input)), ..Self::new([]) }
+        let pending = Some(Pending::Input(Box::new(input)));
+        Self { kind: AnswerKind::InputRequired, pending, ..Self::new([]) }
+    }
+
+    /// The work goes on: see [`Tasks`](crate::Tasks).
+    pub(crate) fn task(record: TaskRecord) -> Self {
+        Self { kind: AnswerKind::Task, pending: Some(Pending::Task(Box::new(record))), ..Self::new([]) }
     }
 
     /// Adds data to what is there.
@@ -117,7 +131,17 @@ impl ToolResult {
     }
 
     pub(crate) fn input(&self) -> Option<&InputRequired> {
-        self.input.as_deref()
+        match &self.pending {
+            Some(Pending::Input(input)) => Some(input),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn task_record(&self) -> Option<&TaskRecord> {
+        match &self.pending {
+            Some(Pending::Task(record)) => Some(record),
+            _ => None,
+        }
     }
 
     /// Metadata of the server's own.

@@ -4,6 +4,7 @@ mod changes;
 mod input;
 mod prompts;
 mod resources;
+mod tasks;
 
 use serde_json::{Value, json};
 use towline_core::protocol::ProtocolVersion;
