@@ -18,6 +18,7 @@ mod execute;
 pub mod guard;
 mod pool;
 mod relation;
+mod tasks;
 mod tools;
 mod value;
 
@@ -25,4 +26,5 @@ pub use config::{ConfigError, DatabaseConfig, Limits};
 pub use error::{BoxError, PostgresError, SqlError};
 pub use execute::{ColumnInfo, CutValue, Limit, Rows, Truncated};
 pub use pool::{Answer, Description, Health, Pool, PoolStatus, ReadOnly, Savepoint};
+pub use tasks::PostgresTasks;
 pub use tools::{TableList, TableSummary, analysis, database_of, schema, suggestions, tools};

@@ -21,7 +21,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -46,8 +46,6 @@ pub(crate) const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 const MAX_RUNNING: usize = 1_000;
 /// How many of them are of one caller.
 const MAX_PER_CALLER: usize = 100;
-/// How long a shared store believes that the process that runs a task lives, without hearing of it.
-const LEASE: Duration = Duration::from_secs(30);
 /// How often a change is tried again that another one has forestalled.
 const MAX_TRIES: usize = 20;
 
@@ -160,7 +158,7 @@ impl Tasks {
             return work(context).await;
         }
         let owner = context.principal().map(|principal| Arc::from(principal.id()));
-        let record = TaskRecord::new(owner.as_deref(), options, self.0.store.lease(LEASE));
+        let record = TaskRecord::new(owner.as_deref(), options, self.0.store.believed_until());
         let id: Arc<str> = record.id.as_str().into();
         let runner = Runner::admit(&self.0, Arc::clone(&id), owner)?;
         self.0.store.create(&record).await?;

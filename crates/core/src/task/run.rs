@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep_until};
 
 use super::record::{TaskRecord, TaskStatus};
-use super::{Inner, LEASE, Local, Teller, lock, now};
+use super::{Inner, Local, Teller, lock, now};
 use crate::codec;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind};
@@ -153,7 +153,7 @@ impl Runner {
     /// Waits until the task has an end that does not come from its work: it is cancelled, or takes too long.
     async fn ended(&self, end: Option<Instant>) {
         let mut changed = self.local.changed.subscribe();
-        let beat = if self.tasks.store.is_shared() { LEASE / 3 } else { Duration::from_secs(3600) };
+        let beat = self.tasks.store.lease().map_or(Duration::from_secs(3600), |lease| lease / 3);
         let mut next_beat = Instant::now() + beat;
         loop {
             let wake = end.map_or(next_beat, |end| end.min(next_beat));
@@ -176,7 +176,7 @@ impl Runner {
 
     /// Shows that the process lives, or ends the task that takes too long.
     async fn beat(&self, is_late: bool) -> Result<Option<TaskRecord>, Error> {
-        let lease = self.tasks.store.lease(LEASE);
+        let lease = self.tasks.store.believed_until();
         let beat = |record: &mut TaskRecord| {
             if is_late {
                 record.fail(ErrorKind::Timeout.code(), "the task took longer than tasks are kept");

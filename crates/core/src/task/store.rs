@@ -32,17 +32,17 @@ pub trait TaskStore: Send + Sync + 'static {
     /// When it cannot be kept.
     async fn replace(&self, task: &TaskRecord, expected: u64) -> Result<bool, Error>;
 
-    /// Whether other processes see the tasks too. Those that run are then kept alive by leases: a task whose process is gone
-    /// fails. Default: false.
-    fn is_shared(&self) -> bool {
-        false
+    /// If other processes see the tasks too: for how long one that runs a task is believed to live without being heard of.
+    /// When it is not, the task fails. Default: no other process sees them.
+    fn lease(&self) -> Option<Duration> {
+        None
     }
 }
 
 impl dyn TaskStore {
     /// Until when a process that is alive now is believed to live, in milliseconds since 1970.
-    pub(super) fn lease(&self, lease: Duration) -> Option<u64> {
-        let millis = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        self.is_shared().then(|| now().saturating_add(millis))
+    pub(super) fn believed_until(&self) -> Option<u64> {
+        let millis = u64::try_from(self.lease()?.as_millis()).unwrap_or(u64::MAX);
+        Some(now().saturating_add(millis))
     }
 }

@@ -23,6 +23,7 @@ pub(crate) use lease::{Lease, drain, within};
 pub use query::Answer;
 pub use read_only::{Description, ReadOnly, Savepoint};
 pub(crate) use read_only::{GRACE, begin, settings_error};
+pub(crate) use tls::connector;
 
 /// The connections to one database. Clones share them.
 ///
