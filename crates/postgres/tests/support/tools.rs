@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use towline_core::protocol::ProtocolVersion;
-use towline_core::{Error, Notifier, Request, Router, Server};
+use towline_core::{Error, Notifier, Report, Request, Router, Server};
 use towline_postgres::{DatabaseConfig, Pool, tools};
 
 pub struct Caller {
@@ -79,7 +79,7 @@ impl Caller {
         request.context_mut().set_notifier(notifier);
         self.request(request).await.unwrap();
         let mut messages = Vec::new();
-        while let Ok(message) = inbox.try_recv() {
+        while let Ok(Report::Message(message)) = inbox.try_recv() {
             messages.push(serde_json::from_slice::<Value>(&message).unwrap()["params"].clone());
         }
         messages
