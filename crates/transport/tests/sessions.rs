@@ -367,3 +367,68 @@ async fn one_revision_has_batches() {
     let refused = server.send(post(&headers, &format!("[{handshake}]"))).await;
     assert_eq!(answers(&refused), [(json!(4), false)]);
 }
+
+#[cfg(feature = "http-sse")]
+mod http_sse {
+    use super::*;
+
+    /// Opens a stream, and gives the path for its messages.
+    async fn open(server: &Running) -> (Connection, String) {
+        let mut stream = server.connect().await;
+        stream.write("GET /sse HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n").await;
+        let text = stream.until("\n\n").await;
+        let place = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap().to_owned();
+        assert!(text.contains("event: endpoint\n") && place.starts_with("/messages?sessionId="), "{text}");
+        (stream, place)
+    }
+
+    async fn send(server: &Running, place: &str, body: &str) -> u16 {
+        server.send(post(&[JSON], body).replacen("/mcp", place, 1)).await.status
+    }
+
+    #[tokio::test]
+    async fn clients_of_the_first_revision_have_a_stream_and_a_place_for_messages() {
+        let (service, registry) = dynamic();
+        let mut server = Running::service(service.http_sse("/sse", "/messages")).await;
+        let (mut stream, place) = open(&server).await;
+        let handshake = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2024-11-05","capabilities":{"sampling":{}},"clientInfo":{"name":"c","version":"1"}}}"#;
+        assert_eq!(send(&server, &place, handshake).await, 202);
+        let (_, answer) = event(&mut stream).await;
+        assert_eq!(answer["result"]["protocolVersion"], "2024-11-05");
+        let told = "{\"jsonrpc\":\"2.0\",\n \"method\":\"notifications/initialized\"}";
+        assert_eq!(send(&server, &place, told).await, 202);
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ping"}}"#;
+        assert_eq!(send(&server, &place, call).await, 202);
+        assert_eq!(event(&mut stream).await.1["result"]["content"][0]["text"], "pong");
+        registry.tools_changed();
+        assert_eq!(event(&mut stream).await.1["method"], "notifications/tools/list_changed");
+
+        for unknown in ["/messages?sessionId=x", "/messages", "/messages?sessionId="] {
+            assert_eq!(send(&server, unknown, call).await, 404, "{unknown}");
+        }
+        // Another stream is another client, and the usual path is there as well.
+        let (_other, elsewhere) = open(&server).await;
+        assert_ne!(place, elsewhere);
+        assert_eq!(server.send(common::wire::post_call("ping", "{}", "")).await.code(), 0);
+        server.stop();
+        stream.until("0\r\n\r\n").await;
+        server.stopped().await;
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_closed_is_forgotten() {
+        let service = HttpService::new(Server::new(router())).http_sse("/sse", "/messages");
+        let server = Running::service(service).await;
+        let (stream, place) = open(&server).await;
+        drop(stream);
+        let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        let gone = async {
+            while send(&server, &place, ping).await != 404 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), gone).await.unwrap();
+        let evil = "GET /sse HTTP/1.1\r\nHost: evil.test\r\nAccept: text/event-stream\r\n\r\n";
+        assert_eq!(server.send(evil).await.status, 403);
+    }
+}

@@ -21,6 +21,8 @@ use towline_core::{
 use super::batch;
 use super::body::Collect;
 use super::head::{Accepts, Head, MCP_SESSION};
+#[cfg(feature = "http-sse")]
+use super::http_sse::{Endpoint, HttpSse};
 use super::message::{self, Of, Received};
 use super::refusal::Refusal;
 use super::respond::{self, ResponseBody};
@@ -49,6 +51,7 @@ pin_project! {
         Reading { #[pin] body: Collect<B>, pending: Option<Pending<S>> },
         Calling { #[pin] call: Call<S>, exchange: Exchange },
         Reporting { call: Option<Pin<Box<Call<S>>>>, reports: Option<Receiver<Report>>, exchange: Exchange, options: Arc<Options> },
+        Message { #[pin] body: Collect<B>, taken: Option<Taken> },
         Batch { answers: Pin<Box<dyn Future<Output = HttpResponse<S>> + Send>> },
         Session { attached: Attached, exchange: Exchange, options: Arc<Options> },
     }
@@ -59,6 +62,9 @@ impl<S: Serve, B> State<S, B> {
         Self::Done { response: Some(response) }
     }
 }
+
+/// What takes a message that is answered elsewhere.
+type Taken = Box<dyn FnOnce(Bytes) -> Result<(), Refusal> + Send>;
 
 /// What waits for the body.
 struct Pending<S> {
@@ -96,6 +102,34 @@ impl<S: Serve, B> ResponseFuture<S, B> {
         let response = session_response(method, head, extensions, options, guard);
         let response = response.unwrap_or_else(Refusal::into_response);
         Self { state: State::done(response), origin: head.origin.clone(), guard: None }
+    }
+
+    /// The answer to a request of the transport of revision 2024-11-05.
+    #[cfg(feature = "http-sse")]
+    pub(super) fn http_sse(
+        server: S,
+        (sse, endpoint): (HttpSse, Endpoint),
+        options: &Options,
+        extensions: Extensions,
+        body: Collect<B>,
+        origin: Option<HeaderValue>,
+        guard: Guard,
+    ) -> Self {
+        let state = match endpoint {
+            Endpoint::Open => {
+                let opened = sse.open(server, options, &extensions, guard);
+                return Self {
+                    state: State::done(opened.unwrap_or_else(Refusal::into_response)),
+                    origin,
+                    guard: None,
+                };
+            }
+            Endpoint::Message(id) => {
+                let take = move |message| sse.take(&id, extensions.get::<Principal>(), message);
+                State::Message { body, taken: Some(Box::new(take)) }
+            }
+        };
+        Self { state, origin, guard: Some(guard) }
     }
 
     pub(super) fn reading(
@@ -142,6 +176,14 @@ where
                 }
                 Projected::Calling { call, exchange } => {
                     break exchange.answer(&ready!(call.poll(cx)));
+                }
+                Projected::Message { body, taken } => {
+                    let body = ready!(body.poll(cx));
+                    let take = taken.take().expect("a body ends once");
+                    break match body.and_then(take) {
+                        Ok(()) => respond::json(StatusCode::ACCEPTED, Bytes::new(), None),
+                        Err(refusal) => refusal.into_response(),
+                    };
                 }
                 Projected::Batch { answers } => break ready!(answers.as_mut().poll(cx)),
                 Projected::Session { attached, exchange, options } => {

@@ -59,12 +59,17 @@ struct Found<'a> {
 }
 
 /// Reads the head of a request and refuses what need not be read any further. With a `path`, there is nothing at any
-/// other, whatever the request is.
+/// other, whatever the request is. One that opens a stream needs no body.
 ///
 /// # Errors
 ///
 /// What to answer instead.
-pub(super) fn read(parts: &Parts, allowed: &Allowed, path: Option<&str>) -> Result<Head, Refusal> {
+pub(super) fn read(
+    parts: &Parts,
+    allowed: &Allowed,
+    path: Option<&str>,
+    opens_stream: bool,
+) -> Result<Head, Refusal> {
     let mut head = Head::default();
     let found = scan(&parts.headers, &mut head)?;
     check_sender(parts, &found, allowed)?;
@@ -76,7 +81,7 @@ pub(super) fn read(parts: &Parts, allowed: &Allowed, path: Option<&str>) -> Resu
         return Err(Refusal::preflight(parts, &head));
     }
     let of_session = head.session.is_some() && matches!(parts.method, Method::GET | Method::DELETE);
-    let content = if of_session { Ok(()) } else { check_content(parts, &found) };
+    let content = if of_session || opens_stream { Ok(()) } else { check_content(parts, &found) };
     let result = content.and_then(|()| accepts(&parts.headers, found.accept));
     match result {
         Ok(accepts) => head.accepts = accepts,

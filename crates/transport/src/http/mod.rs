@@ -10,6 +10,8 @@ mod body;
 mod connection;
 mod future;
 mod head;
+#[cfg(feature = "http-sse")]
+mod http_sse;
 mod in_flight;
 mod message;
 mod refusal;

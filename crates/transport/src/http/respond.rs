@@ -13,6 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use towline_core::protocol::ProtocolVersion;
 use towline_core::{Error, ErrorKind, Quota, Reply, Serve};
 
+#[cfg(feature = "http-sse")]
+use super::http_sse::HttpSseBody;
 use super::session::SessionBody;
 use super::sse::Events;
 
@@ -30,6 +32,8 @@ enum Form<S: Serve> {
     Whole(Bytes),
     Stream(Pin<Box<Events<S>>>),
     Session(Box<SessionBody>),
+    #[cfg(feature = "http-sse")]
+    HttpSse(Box<HttpSseBody>),
 }
 
 impl<S: Serve> ResponseBody<S> {
@@ -39,6 +43,11 @@ impl<S: Serve> ResponseBody<S> {
 
     pub(super) fn stream(events: Events<S>) -> Self {
         Self(Form::Stream(Box::pin(events)))
+    }
+
+    #[cfg(feature = "http-sse")]
+    pub(super) fn http_sse(body: HttpSseBody) -> Self {
+        Self(Form::HttpSse(Box::new(body)))
     }
 
     pub(super) fn session(body: SessionBody) -> Self {
@@ -57,7 +66,7 @@ impl<S: Serve> fmt::Debug for ResponseBody<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Form::Whole(bytes) => write!(f, "ResponseBody({} bytes)", bytes.len()),
-            Form::Stream(_) | Form::Session(_) => f.write_str("ResponseBody(a stream)"),
+            _ => f.write_str("ResponseBody(a stream)"),
         }
     }
 }
@@ -76,6 +85,8 @@ impl<S: Serve> Body for ResponseBody<S> {
             Form::Stream(events) => {
                 events.as_mut().poll_next(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
+            #[cfg(feature = "http-sse")]
+            Form::HttpSse(body) => body.poll_next(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
             Form::Session(body) => body.poll_next(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
@@ -84,14 +95,14 @@ impl<S: Serve> Body for ResponseBody<S> {
         match &self.0 {
             Form::Whole(bytes) => bytes.is_empty(),
             Form::Stream(events) => events.is_done(),
-            Form::Session(_) => false,
+            _ => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Form::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Form::Stream(_) | Form::Session(_) => SizeHint::default(),
+            _ => SizeHint::default(),
         }
     }
 }

@@ -19,6 +19,8 @@ use super::allow::{Allowed, Host, Origin};
 use super::body::{Collect, Deadline};
 use super::future::ResponseFuture;
 use super::head::{self, Head};
+#[cfg(feature = "http-sse")]
+use super::http_sse::{Endpoint, HttpSse};
 use super::in_flight::{Bound, InFlight};
 use super::refusal::Refusal;
 use super::respond::ResponseBody;
@@ -78,6 +80,8 @@ pub(super) struct Options {
     pub(super) in_flight: Bound,
     pub(super) sessions: Sessions,
     pub(super) closing: watch::Sender<bool>,
+    #[cfg(feature = "http-sse")]
+    pub(super) http_sse: Option<HttpSse>,
 }
 
 /// What counts a request for as long as it runs.
@@ -122,6 +126,8 @@ impl<S> HttpService<S> {
             in_flight: Bound::new(1024),
             sessions: Sessions::new(SessionLimits::default()),
             closing: watch::Sender::new(false),
+            #[cfg(feature = "http-sse")]
+            http_sse: None,
         };
         Self { server, options: Arc::new(options), extensions: Extensions::default(), connection: None }
     }
@@ -188,6 +194,18 @@ impl<S> HttpService<S> {
         self.with(|options| options.sessions = Sessions::new(limits))
     }
 
+    /// Serves clients of revision 2024-11-05, which know no other HTTP, at two paths of their own: such as `/sse`, where they
+    /// open a stream, and `/messages`, which the stream then tells them. Default: not at all. That transport is deprecated.
+    ///
+    /// Under another server's paths, the service must be reached at both.
+    #[cfg(feature = "http-sse")]
+    #[must_use]
+    pub fn http_sse(self, stream_path: impl Into<Box<str>>, message_path: impl Into<Box<str>>) -> Self {
+        const MAX: usize = 10_000;
+        let http_sse = HttpSse::new(stream_path.into(), message_path.into(), MAX);
+        self.with(|options| options.http_sse = Some(http_sse))
+    }
+
     /// Ends the streams that go on for as long as both sides want, each with its completion; for a shutdown. An
     /// [`HttpServer`](super::HttpServer) does it by itself.
     pub fn close_streams(&self) {
@@ -223,7 +241,29 @@ impl<S: Serve> HttpService<S> {
         let note = |connection: &Connection| connection.activity.request(request.version());
         let requested = self.connection.as_ref().map(note);
         let method = request.method().clone();
-        match self.admit(request) {
+        #[cfg(feature = "http-sse")]
+        let endpoint = self.options.http_sse.as_ref().and_then(|sse| sse.endpoint(&method, request.uri()));
+        #[cfg(feature = "http-sse")]
+        if let (Some(endpoint), Some(sse)) = (endpoint, &self.options.http_sse) {
+            return match self.admit(request, None, matches!(endpoint, Endpoint::Open)) {
+                Ok((head, extensions, body)) => {
+                    let guard = Guard { in_flight: None, _requested: requested };
+                    let options = Arc::clone(&self.options);
+                    let (server, origin) = (self.server.clone(), head.origin);
+                    ResponseFuture::http_sse(
+                        server,
+                        (sse.clone(), endpoint),
+                        &options,
+                        extensions,
+                        body,
+                        origin,
+                        guard,
+                    )
+                }
+                Err(refusal) => ResponseFuture::refused(refusal),
+            };
+        }
+        match self.admit(request, self.options.path.as_deref(), false) {
             Ok((head, extensions, _)) if method != Method::POST => {
                 let guard = Guard { in_flight: None, _requested: requested };
                 ResponseFuture::of_session(&method, &head, &extensions, &self.options, guard)
@@ -238,10 +278,15 @@ impl<S: Serve> HttpService<S> {
     }
 
     /// Judges a request by its head.
-    fn admit<B: Body>(&self, request: Request<B>) -> Result<(Head, Extensions, Collect<B>), Refusal> {
+    fn admit<B: Body>(
+        &self,
+        request: Request<B>,
+        path: Option<&str>,
+        opens_stream: bool,
+    ) -> Result<(Head, Extensions, Collect<B>), Refusal> {
         let (mut parts, body) = request.into_parts();
         let options = &self.options;
-        let head = head::read(&parts, &options.allowed, options.path.as_deref())?;
+        let head = head::read(&parts, &options.allowed, path, opens_stream)?;
         let refused = |refusal: Refusal| refusal.with_origin(head.origin.clone());
         let body = Collect::new(body, options.max_body, self.deadline(parts.version)).map_err(refused)?;
         let mut extensions = self.extensions.clone();

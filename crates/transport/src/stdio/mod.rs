@@ -24,8 +24,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
-use towline_core::Serve;
 use towline_core::codec::Limits;
+use towline_core::{Carrier, Extensions, Serve};
 
 use self::session::Slots;
 use self::write::Output;
@@ -52,6 +52,8 @@ pub struct Stdio {
     max_line: NonZeroUsize,
     limits: Limits,
     shutdown_grace: Duration,
+    carrier: Carrier,
+    extensions: Extensions,
 }
 
 impl Default for Stdio {
@@ -63,6 +65,8 @@ impl Default for Stdio {
             max_line: MAX_LINE,
             limits: Limits::default(),
             shutdown_grace: Duration::from_secs(5),
+            carrier: Carrier::Stream,
+            extensions: Extensions::default(),
         }
     }
 }
@@ -165,5 +169,36 @@ impl Stdio {
     {
         let slots = Slots::new(self.max_in_flight.get());
         session::run(self, server, reader, Output::to(writer), slots, shutdown).await
+    }
+
+    /// Says what carries the stream, and what is known of every request on it.
+    #[cfg(feature = "http-sse")]
+    pub(crate) fn carried_by(mut self, carrier: Carrier, extensions: Extensions) -> Self {
+        (self.carrier, self.extensions) = (carrier, extensions);
+        self
+    }
+
+    /// Serves the client whose messages are read there, and who takes answers one by one, until it is `gone`.
+    #[cfg(feature = "http-sse")]
+    pub(crate) async fn serve_channel<S, R>(
+        self,
+        server: S,
+        reader: R,
+        output: tokio::sync::mpsc::Sender<bytes::Bytes>,
+        gone: tokio::sync::oneshot::Receiver<()>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) where
+        S: Serve,
+        R: AsyncRead + Send + Unpin,
+    {
+        let written = Box::pin(async move {
+            let _ = gone.await;
+            Ok(())
+        });
+        let slots = Slots::new(self.max_in_flight.get());
+        let output = Output { sender: output, written };
+        if let Err(error) = session::run(self, server, reader, output, slots, shutdown).await {
+            tracing::debug!(%error, "a stream of messages broke off");
+        }
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use towline_core::codec::{self, DecodeError, Limits, Message};
 use towline_core::protocol::{ProtocolVersion, RequestId};
 use towline_core::{
-    Carrier, Context, Error, ErrorKind, Notifier, Reply, Report, Request, Serve, SessionSupport,
+    Carrier, Context, Error, ErrorKind, Extensions, Notifier, Reply, Report, Request, Serve, SessionSupport,
 };
 
 use super::Stdio;
@@ -48,6 +48,8 @@ where
         slots: slots.clone(),
         in_flight: CancelOnDrop(InFlight::default()),
         output: sender,
+        carrier: options.carrier,
+        extensions: options.extensions,
     };
     let mut lines = Lines::new(reader, options.max_line.get());
 
@@ -115,6 +117,8 @@ struct Session<S> {
     slots: Slots,
     in_flight: CancelOnDrop,
     output: Sender<Bytes>,
+    carrier: Carrier,
+    extensions: Extensions,
 }
 
 impl<S: Serve> Session<S> {
@@ -169,7 +173,8 @@ impl<S: Serve> Session<S> {
         if let Err(error) = self.handshake.negotiate(&mut request) {
             return self.refuse(Some(id), error, ProtocolVersion::LATEST, to).await;
         }
-        request.context_mut().set_carrier(Carrier::Stream);
+        request.context_mut().set_carrier(self.carrier);
+        request.context_mut().extensions_mut().extend(self.extensions.clone());
         if !request.context().version().is_modern() {
             request.context_mut().set_session(SessionSupport::Kept, self.kept.log_level());
         }
@@ -205,7 +210,9 @@ impl<S: Serve> Session<S> {
                 }
             }
             "notifications/initialized" => {
-                self.kept.begin_to_tell(Context::default(), self.output.clone());
+                let mut context = Context::default();
+                context.extensions_mut().extend(self.extensions.clone());
+                self.kept.begin_to_tell(context, self.output.clone());
             }
             _ => {}
         }
