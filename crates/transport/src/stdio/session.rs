@@ -205,7 +205,7 @@ impl<S: Serve> Session<S> {
                 }
             }
             "notifications/initialized" => {
-                self.kept.begin_to_tell(Context::default(), self.output.clone());
+                self.kept.begin_to_tell(&Context::default(), self.output.clone());
             }
             _ => {}
         }
