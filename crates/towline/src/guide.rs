@@ -8,6 +8,14 @@ pub mod your_first_server {}
 #[doc = include_str!("../../../docs/guides/resources-and-prompts.md")]
 pub mod resources_and_prompts {}
 
+#[cfg(feature = "stdio")]
+#[doc = include_str!("../../../docs/guides/asking-the-user.md")]
+pub mod asking_the_user {}
+
+#[cfg(all(feature = "stdio", feature = "http"))]
+#[doc = include_str!("../../../docs/guides/old-clients.md")]
+pub mod old_clients {}
+
 #[cfg(all(feature = "stdio", feature = "skills"))]
 #[doc = include_str!("../../../docs/guides/skills.md")]
 pub mod skills {}

@@ -7,26 +7,35 @@ import { text } from 'node:stream/consumers';
 
 const sdks = {
     v1: async () => {
-        const [{ Client }, { StdioClientTransport }, { StreamableHTTPClientTransport }, { LoggingMessageNotificationSchema }] =
-            await Promise.all([
-                import('@modelcontextprotocol/sdk/client/index.js'),
-                import('@modelcontextprotocol/sdk/client/stdio.js'),
-                import('@modelcontextprotocol/sdk/client/streamableHttp.js'),
-                import('@modelcontextprotocol/sdk/types.js'),
-            ]);
-        const onLog = (client, handler) =>
-            client.setNotificationHandler(LoggingMessageNotificationSchema, handler);
+        const [{ Client }, { StdioClientTransport }, { StreamableHTTPClientTransport }, types] = await Promise.all([
+            import('@modelcontextprotocol/sdk/client/index.js'),
+            import('@modelcontextprotocol/sdk/client/stdio.js'),
+            import('@modelcontextprotocol/sdk/client/streamableHttp.js'),
+            import('@modelcontextprotocol/sdk/types.js'),
+        ]);
+        const schemas = {
+            'elicitation/create': types.ElicitRequestSchema,
+            'sampling/createMessage': types.CreateMessageRequestSchema,
+            'roots/list': types.ListRootsRequestSchema,
+            'notifications/message': types.LoggingMessageNotificationSchema,
+            'notifications/tools/list_changed': types.ToolListChangedNotificationSchema,
+            'notifications/prompts/list_changed': types.PromptListChangedNotificationSchema,
+            'notifications/resources/updated': types.ResourceUpdatedNotificationSchema,
+        };
+        const onNotification = (client, method, handler) => client.setNotificationHandler(schemas[method], handler);
+        const onRequest = (client, method, handler) => client.setRequestHandler(schemas[method], handler);
         const call = (client, params, options) => client.callTool(params, undefined, options);
-        return { Client, StdioClientTransport, StreamableHTTPClientTransport, onLog, call };
+        return { Client, StdioClientTransport, StreamableHTTPClientTransport, onNotification, onRequest, call };
     },
     v2: async () => {
         const [{ Client, StreamableHTTPClientTransport }, { StdioClientTransport }] = await Promise.all([
             import('@modelcontextprotocol/client'),
             import('@modelcontextprotocol/client/stdio'),
         ]);
-        const onLog = (client, handler) => client.setNotificationHandler('notifications/message', handler);
+        const onNotification = (client, method, handler) => client.setNotificationHandler(method, handler);
+        const onRequest = (client, method, handler) => client.setRequestHandler(method, handler);
         const call = (client, params, options) => client.callTool(params, options);
-        return { Client, StdioClientTransport, StreamableHTTPClientTransport, onLog, call };
+        return { Client, StdioClientTransport, StreamableHTTPClientTransport, onNotification, onRequest, call };
     },
 };
 
@@ -36,11 +45,35 @@ const plan = JSON.parse(await text(process.stdin));
 const legacy = plan.era === 'legacy';
 
 const options = version === 'v2' ? { versionNegotiation: { mode: legacy ? 'legacy' : 'auto' } } : {};
+if (plan.answers) {
+    options.capabilities = { elicitation: {}, sampling: {}, roots: {} };
+}
 const client = new sdk.Client({ name: 'end-to-end', version: '1.0.0' }, options);
 const logs = [];
-sdk.onLog(client, notification => {
-    logs.push(notification.params);
+const asked = [];
+const changed = [];
+sdk.onNotification(client, 'notifications/message', ({ params }) => {
+    logs.push(params);
 });
+for (const what of ['tools/list_changed', 'prompts/list_changed', 'resources/updated']) {
+    sdk.onNotification(client, `notifications/${what}`, ({ method, params }) => {
+        changed.push(params?.uri ? `${method} ${params.uri}` : method);
+    });
+}
+if (plan.answers) {
+    const { form, text, root } = plan.answers;
+    const results = {
+        'elicitation/create': { action: 'accept', content: form },
+        'sampling/createMessage': { role: 'assistant', model: 'm', content: { type: 'text', text } },
+        'roots/list': { roots: [{ uri: root }] },
+    };
+    for (const [method, result] of Object.entries(results)) {
+        sdk.onRequest(client, method, () => {
+            asked.push(method);
+            return result;
+        });
+    }
+}
 
 let transport;
 if (plan.url) {
@@ -60,13 +93,27 @@ const report = {
 };
 if (legacy) {
     await client.ping();
+    if (plan.level) {
+        await client.setLoggingLevel(plan.level);
+    }
 }
 if (plan.browse) {
     report.browsed = await browse(plan.browse);
 }
+let subscription;
+if (plan.watch && legacy) {
+    await client.subscribeResource({ uri: plan.watch });
+} else if (plan.watch) {
+    subscription = await client.listen({
+        toolsListChanged: true,
+        promptsListChanged: true,
+        resourceSubscriptions: [plan.watch],
+    });
+}
 for (const step of plan.calls) {
     report.calls.push(await run(step));
 }
+await subscription?.close();
 await client.close();
 process.stdout.write(JSON.stringify(report));
 
@@ -104,8 +151,10 @@ async function attempt(request) {
 }
 
 async function run(step) {
-    logs.length = 0;
-    const outcome = { progress: [], logs: [], cancelled: false };
+    for (const heard of [logs, asked, changed]) {
+        heard.length = 0;
+    }
+    const outcome = { progress: [], cancelled: false };
     const params = { name: step.tool, arguments: step.arguments };
     if (step.log) {
         params._meta = { 'io.modelcontextprotocol/logLevel': step.log };
@@ -133,6 +182,16 @@ async function run(step) {
             throw error;
         }
     }
-    outcome.logs = [...logs];
-    return outcome;
+    await hear(step.hears ?? 0);
+    return { ...outcome, logs: [...logs], asked: [...asked], changed: [...changed] };
+}
+
+/** Waits until that much has changed. */
+async function hear(count) {
+    for (const end = Date.now() + 10_000; changed.length < count; ) {
+        if (Date.now() > end) {
+            throw new Error(`only ${changed.length} of ${count} changes were told`);
+        }
+        await new Promise(done => setTimeout(done, 10));
+    }
 }

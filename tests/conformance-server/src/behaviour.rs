@@ -7,9 +7,12 @@ use tokio::time::sleep;
 use towline::protocol::LogLevel;
 use towline::{Context, Error, ToolSet, tool_fn};
 
+use crate::asking::Nothing;
 use crate::schema;
 
 const STEP: Duration = Duration::from_millis(20);
+/// Long enough for a client to lose its stream before there is an answer.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Tools that report, look at the request, and take arguments in uncommon ways.
 pub fn behaviour() -> ToolSet {
@@ -18,15 +21,12 @@ pub fn behaviour() -> ToolSet {
         .with(tool_fn("test_tool_with_logging", "Logs.", log))
         .with(tool_fn("test_logging_tool", "Logs.", log))
         .with(tool_fn("test_missing_capability", "Needs sampling.", needs_sampling))
-        .with(tool_fn("test_streaming_elicitation", "Answers at once.", async || "nothing to ask"))
+        .with(tool_fn("test_reconnection", "Lets its client go, and come back for the answer.", reconnect))
         .with(tool_fn("test_custom_header", "Takes an argument from a header too.", async |args: Custom| {
             args.value
         }))
         .with(schema::tool())
 }
-
-#[derive(Deserialize, JsonSchema)]
-struct Nothing {}
 
 #[derive(Deserialize, JsonSchema)]
 struct Custom {
@@ -50,6 +50,12 @@ async fn log(_: Nothing, context: Context) -> &'static str {
         sleep(STEP).await;
     }
     "logged"
+}
+
+async fn reconnect(_: Nothing, context: Context) -> &'static str {
+    context.release_stream(PAUSE).await;
+    sleep(PAUSE).await;
+    "Reconnection test completed: the answer came on a stream of its own."
 }
 
 async fn needs_sampling(_: Nothing, context: Context) -> Result<&'static str, Error> {

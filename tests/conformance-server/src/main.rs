@@ -9,7 +9,7 @@ use towline::{Server, http, stdio};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let server = Server::new(conformance_server::router());
+    let server = Server::new(conformance_server::router().map_err(Error::other)?);
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--stdio"] => stdio::serve(server).await,

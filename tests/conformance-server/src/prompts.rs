@@ -3,7 +3,7 @@ use serde::Deserialize;
 use towline::protocol::{Content, PromptMessage, ResourceContents};
 use towline::{PromptSet, prompt_fn};
 
-use crate::PNG;
+use crate::{PNG, rounds};
 
 /// Prompts of every kind.
 pub fn prompts() -> PromptSet {
@@ -27,7 +27,7 @@ pub fn prompts() -> PromptSet {
             PromptMessage::user("Please analyze the image above."),
         ]
     });
-    PromptSet::new().with(simple).with(arguments).with(embedded).with(image)
+    PromptSet::new().with(simple).with(arguments).with(embedded).with(image).with(rounds::prompt())
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -6,7 +6,7 @@ use serde_json::json;
 use towline::protocol::{Annotations, CacheScope, Role};
 use towline::{FixedResource, ResourceSet, resource_fn};
 
-use crate::PNG;
+use crate::{PNG, WATCHED};
 
 /// Resources of every kind.
 pub fn resources() -> ResourceSet {
@@ -27,7 +27,7 @@ pub fn resources() -> ResourceSet {
     let binary = FixedResource::blob("test://static-binary", "static-binary", "image/png", PNG)
         .define(|definition| definition.with_description("A pixel."));
     let watched = FixedResource::text(
-        "test://watched-resource",
+        WATCHED,
         "watched-resource",
         "text/plain",
         "This is the content of the watched resource.",

@@ -15,7 +15,7 @@ mod suite;
 mod wire;
 
 pub use client::Client;
-pub use plan::{Answer, Browse, Browsed, Era, Outcome, Plan, Report, RpcError, Step, Target};
+pub use plan::{Answer, Answers, Browse, Browsed, Era, Outcome, Plan, Report, RpcError, Step, Target};
 pub use process::{Ended, Process, cargo_build};
 pub use record::Conversation;
 pub use schema::Schemas;

@@ -20,13 +20,34 @@ pub struct Plan {
     /// What else to ask for, before the calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub browse: Option<Browse>,
+    /// What to answer when the server asks; without it the client declares that it cannot be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Answers>,
+    /// The URI of a resource whose updates to hear of, from before the calls on, and with it of changes of the lists of
+    /// tools and prompts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<&'static str>,
+    /// The least grave level of log messages to ask for once, in the era of handshakes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<&'static str>,
 }
 
 impl Plan {
     /// These calls, with whatever revision the client prefers.
     pub fn new(era: Era, target: Target, calls: Vec<Step>) -> Self {
-        Self { era, revision: None, target, calls, browse: None }
+        Self { era, revision: None, target, calls, browse: None, answers: None, watch: None, level: None }
     }
+}
+
+/// What to answer when the server asks.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answers {
+    /// What the user fills into any form.
+    pub form: Value,
+    /// What the model says to anything.
+    pub text: &'static str,
+    /// The folder in which the client works, as a URI.
+    pub root: &'static str,
 }
 
 /// Lists of resources, templates and prompts are to be asked for, and these things.
@@ -94,12 +115,15 @@ pub struct Step {
     /// Seconds after which to cancel the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_after: Option<f64>,
+    /// How many changes to wait for afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hears: Option<usize>,
 }
 
 impl Step {
     /// A plain call.
     pub fn call(tool: &'static str, arguments: Value) -> Self {
-        Self { tool, arguments: Some(arguments), progress: false, log: None, cancel_after: None }
+        Self { tool, arguments: Some(arguments), progress: false, log: None, cancel_after: None, hears: None }
     }
 
     /// Asks for progress.
@@ -120,6 +144,13 @@ impl Step {
     #[must_use]
     pub fn cancelled_after(mut self, seconds: f64) -> Self {
         self.cancel_after = Some(seconds);
+        self
+    }
+
+    /// Waits for the client to hear of that many changes.
+    #[must_use]
+    pub fn hearing(mut self, changes: usize) -> Self {
+        self.hears = Some(changes);
         self
     }
 }
@@ -163,6 +194,12 @@ pub struct Outcome {
     pub progress: Vec<Value>,
     /// What was logged meanwhile: `level`, `logger`, `data`.
     pub logs: Vec<Value>,
+    /// What the server asked meanwhile: methods.
+    #[serde(default)]
+    pub asked: Vec<String>,
+    /// What has changed meanwhile: methods of notifications, each with the URI that it names.
+    #[serde(default)]
+    pub changed: Vec<String>,
     /// Whether the client gave up waiting.
     #[serde(default)]
     pub cancelled: bool,

@@ -2,24 +2,27 @@
 #![expect(deprecated, reason = "servers must still log for clients that use what is deprecated")]
 
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rmcp::model::{
-    CallToolRequestParams, ClientConfig, CompleteRequestParams, GetPromptRequestParams,
-    LoggingMessageNotificationParam, ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams,
+    CallToolRequestParams, ClientConfig, CompleteRequestParams, CreateMessageRequestParams,
+    CreateMessageResult, ElicitRequestParams, ElicitResult, ElicitationAction, ErrorData,
+    GetPromptRequestParams, ListRootsResult, LoggingMessageNotificationParam, ProgressNotificationParam,
+    ProtocolVersion, ReadResourceRequestParams, ResourceUpdatedNotificationParam, Root, SamplingMessage,
+    SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter,
 };
-use rmcp::service::{NotificationContext, RunningService};
+use rmcp::service::{NotificationContext, RequestContext, RunningService};
 use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
 use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceError};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::{Browse, Browsed, Era, Outcome, Plan, Report, RpcError, Step, Target};
+use crate::{Answers, Browse, Browsed, Era, Outcome, Plan, Report, RpcError, Step, Target};
 
 pub(crate) async fn carry_out(plan: &Plan) -> Report {
-    let heard = Heard { revision: plan.revision, ..Heard::default() };
+    let heard = Heard { revision: plan.revision, answers: plan.answers.clone(), ..Heard::default() };
     // What an application does that wants the newest revision and takes an older one.
     let lifecycle = match plan.era {
         Era::Modern => ClientLifecycleMode::Auto {
@@ -54,6 +57,13 @@ pub(crate) async fn carry_out(plan: &Plan) -> Report {
     };
     if let Some(browse) = &plan.browse {
         report.browsed = Some(look(&client, browse).await);
+    }
+    if let Some(level) = plan.level.filter(|_| plan.era == Era::Legacy) {
+        let level = serde_json::from_value(level.into()).expect("a level");
+        client.set_level(SetLevelRequestParams::new(level)).await.expect("the level is set");
+    }
+    if let Some(uri) = plan.watch {
+        watch(&client, plan.era, uri, &heard).await;
     }
     for step in &plan.calls {
         report.calls.push(call(&client, step, &heard).await);
@@ -92,6 +102,25 @@ async fn look(client: &RunningService<RoleClient, Heard>, browse: &Browse) -> Br
     browsed
 }
 
+async fn watch(client: &RunningService<RoleClient, Heard>, era: Era, uri: &str, heard: &Heard) {
+    if era == Era::Legacy {
+        client.subscribe(SubscribeRequestParams::new(uri)).await.expect("rmcp subscribes");
+        return;
+    }
+    let filter = SubscriptionFilter::builder().tools_list_changed().prompts_list_changed();
+    let filter = filter.resource_subscriptions([uri]).build();
+    let mut subscription = client.listen(filter).await.expect("rmcp listens");
+    let heard = heard.clone();
+    tokio::spawn(async move {
+        while let Ok(Some(notification)) = subscription.next().await {
+            let notification = to_json(&notification);
+            let text = |value: &Value| value.as_str().map(str::to_owned);
+            let method = text(&notification["method"]).expect("notifications have methods");
+            heard.change(&method, text(&notification["params"]["uri"]).as_deref());
+        }
+    });
+}
+
 fn result_of<T: serde::Serialize>(result: Result<T, ServiceError>) -> Value {
     match result {
         Ok(result) => to_json(&result),
@@ -128,36 +157,101 @@ async fn call(client: &RunningService<RoleClient, Heard>, step: &Step, heard: &H
     // Notifications are handed to tasks of their own, which may come after the answer, and in any order. That the
     // server sends them in theirs is what the clients show that keep it.
     tokio::time::sleep(Duration::from_millis(50)).await;
-    (outcome.progress, outcome.logs) = heard.take();
+    heard.hear(step.hears.unwrap_or_default()).await;
+    let noted = heard.take();
+    outcome.progress = noted.progress;
+    outcome.logs = noted.logs;
+    outcome.asked = noted.asked;
+    outcome.changed = noted.changed;
     let progress = |step: &Value| step["progress"].as_f64().unwrap_or_default();
     outcome.progress.sort_by(|one, other| progress(one).total_cmp(&progress(other)));
     outcome
 }
 
-/// What the server said by itself: progress, and log messages.
+/// What the server said by itself, and what to answer when it asks.
 #[derive(Clone, Default)]
 struct Heard {
     revision: Option<&'static str>,
-    heard: Arc<Mutex<(Vec<Value>, Vec<Value>)>>,
+    answers: Option<Answers>,
+    noted: Arc<Mutex<Noted>>,
+}
+
+#[derive(Default)]
+struct Noted {
+    progress: Vec<Value>,
+    logs: Vec<Value>,
+    asked: Vec<String>,
+    changed: Vec<String>,
 }
 
 impl Heard {
-    fn take(&self) -> (Vec<Value>, Vec<Value>) {
-        std::mem::take(&mut *self.heard.lock().expect("no listener panics"))
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().expect("no listener panics")
+    }
+
+    fn take(&self) -> Noted {
+        std::mem::take(&mut *self.noted())
+    }
+
+    fn change(&self, method: &str, uri: Option<&str>) {
+        let change = uri.map_or_else(|| method.to_owned(), |uri| format!("{method} {uri}"));
+        self.noted().changed.push(change);
+    }
+
+    /// Waits until that much has changed.
+    async fn hear(&self, count: usize) {
+        let enough = async {
+            while self.noted().changed.len() < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), enough).await.expect("the changes are told");
+    }
+
+    /// Notes that the server has asked, and looks for what to answer.
+    fn answer(&self, method: &str) -> Result<&Answers, ErrorData> {
+        self.noted().asked.push(method.to_owned());
+        self.answers.as_ref().ok_or_else(|| ErrorData::internal_error("nobody is there", None))
     }
 }
 
 impl ClientHandler for Heard {
     fn get_info(&self) -> ClientConfig {
-        let config = ClientConfig::default();
+        let mut config = ClientConfig::default();
+        if self.answers.is_some() {
+            let capabilities = json!({"elicitation": {}, "sampling": {}, "roots": {}});
+            config.capabilities = serde_json::from_value(capabilities).expect("capabilities");
+        }
         match self.revision {
             Some(revision) => config.with_protocol_version(revision_of(revision)),
             None => config,
         }
     }
 
+    async fn create_elicitation(
+        &self,
+        _: ElicitRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        let answers = self.answer("elicitation/create")?;
+        Ok(ElicitResult::new(ElicitationAction::Accept).with_content(answers.form.clone()))
+    }
+
+    async fn create_message(
+        &self,
+        _: CreateMessageRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<CreateMessageResult, ErrorData> {
+        let answers = self.answer("sampling/createMessage")?;
+        Ok(CreateMessageResult::new(SamplingMessage::assistant_text(answers.text), "m".to_owned()))
+    }
+
+    async fn list_roots(&self, _: RequestContext<RoleClient>) -> Result<ListRootsResult, ErrorData> {
+        Ok(ListRootsResult::new(vec![Root::new(self.answer("roots/list")?.root)]))
+    }
+
     async fn on_progress(&self, params: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
-        self.heard.lock().expect("no listener panics").0.push(to_json(&params));
+        self.noted().progress.push(to_json(&params));
     }
 
     async fn on_logging_message(
@@ -165,7 +259,23 @@ impl ClientHandler for Heard {
         params: LoggingMessageNotificationParam,
         _: NotificationContext<RoleClient>,
     ) {
-        self.heard.lock().expect("no listener panics").1.push(to_json(&params));
+        self.noted().logs.push(to_json(&params));
+    }
+
+    async fn on_resource_updated(
+        &self,
+        params: ResourceUpdatedNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        self.change("notifications/resources/updated", Some(&params.uri));
+    }
+
+    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.change("notifications/tools/list_changed", None);
+    }
+
+    async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.change("notifications/prompts/list_changed", None);
     }
 }
 

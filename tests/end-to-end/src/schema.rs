@@ -33,8 +33,12 @@ impl Schemas {
         let agreed = conversations.iter().find_map(Conversation::agreed);
         let mut checker = Checker { schemas: self, validators: HashMap::new() };
         let mut count = 0;
+        // A stream that belongs to no request may have the answers to any.
+        let anywhere = conversations.iter().flat_map(|conversation| conversation.client.iter().cloned());
+        let anywhere = Conversation { client: anywhere.collect(), server: vec![] };
         for conversation in conversations {
-            let requests = Requests::of(conversation, agreed.as_deref());
+            let asked = if conversation.client.is_empty() { &anywhere } else { conversation };
+            let requests = Requests::of(asked, agreed.as_deref());
             for text in &conversation.server {
                 let message: Value = serde_json::from_str(text)
                     .unwrap_or_else(|error| panic!("the server wrote no JSON ({error}): {text}"));
@@ -80,11 +84,15 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn check(&mut self, message: &Value, requests: &Requests) {
-        let Some(id) = message.get("id").filter(|id| !id.is_null()) else {
+        let id = message.get("id").filter(|id| !id.is_null());
+        if let Some(method) = message["method"].as_str() {
             self.hold(&requests.revision, "JSONRPCMessage", message);
-            if let Some(method) = message["method"].as_str() {
-                self.hold(&requests.revision, notification(method), message);
-            }
+            let definition = if id.is_some() { request(method) } else { notification(method) };
+            self.hold(&requests.revision, definition, message);
+            return;
+        }
+        let Some(id) = id else {
+            self.hold(&requests.revision, "JSONRPCMessage", message);
             return;
         };
         let (method, revision) = requests
@@ -93,7 +101,9 @@ impl Checker<'_> {
             .unwrap_or_else(|| panic!("nobody asked for the answer {message}"));
         self.hold(revision, "JSONRPCMessage", message);
         if let Some(result) = message.get("result") {
-            self.hold(revision, result_of(method), result);
+            let is_complete = result["resultType"] != "input_required";
+            let definition = if is_complete { result_of(method) } else { "InputRequiredResult" };
+            self.hold(revision, definition, result);
         }
     }
 
@@ -128,8 +138,19 @@ fn result_of(method: &str) -> &'static str {
         "prompts/list" => "ListPromptsResult",
         "prompts/get" => "GetPromptResult",
         "completion/complete" => "CompleteResult",
-        "ping" | "logging/setLevel" => "EmptyResult",
+        "subscriptions/listen" => "SubscriptionsListenResult",
+        "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => "EmptyResult",
         other => panic!("what is the result of {other}?"),
+    }
+}
+
+/// What servers of older revisions ask their clients. In the latest one the same stands in results.
+fn request(method: &str) -> &'static str {
+    match method {
+        "elicitation/create" => "ElicitRequest",
+        "sampling/createMessage" => "CreateMessageRequest",
+        "roots/list" => "ListRootsRequest",
+        other => panic!("the server asked for {other}"),
     }
 }
 
@@ -137,6 +158,12 @@ fn notification(method: &str) -> &'static str {
     match method {
         "notifications/progress" => "ProgressNotification",
         "notifications/message" => "LoggingMessageNotification",
+        "notifications/cancelled" => "CancelledNotification",
+        "notifications/tools/list_changed" => "ToolListChangedNotification",
+        "notifications/prompts/list_changed" => "PromptListChangedNotification",
+        "notifications/resources/list_changed" => "ResourceListChangedNotification",
+        "notifications/resources/updated" => "ResourceUpdatedNotification",
+        "notifications/subscriptions/acknowledged" => "SubscriptionsAcknowledgedNotification",
         other => panic!("the server sent {other}"),
     }
 }
@@ -149,8 +176,50 @@ mod tests {
         "io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
 
     async fn check(answer: &str) -> usize {
-        let conversation = Conversation { client: vec![REQUEST.into()], server: vec![answer.into()] };
+        check_all(&[REQUEST], &[answer]).await
+    }
+
+    async fn check_all(client: &[&str], server: &[&str]) -> usize {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let conversation = Conversation { client: texts(client), server: texts(server) };
         Schemas::load().await.check(&[conversation])
+    }
+
+    const HANDSHAKE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#;
+    const AGREED: &str = r#"{"jsonrpc":"2.0","id":1,"result":{
+        "protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s","version":"1"}}}"#;
+
+    #[tokio::test]
+    async fn a_server_s_own_requests_are_held_against_the_schema_too() {
+        // Its ids are its own: it is no answer to the handshake.
+        let asked = r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{
+            "message":"How much?","requestedSchema":{"type":"object","properties":{
+                "price":{"type":"number","default":95.5}}}}}"#;
+        assert_eq!(check_all(&[HANDSHAKE], &[AGREED, asked]).await, 2);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "no ElicitRequest of 2025-11-25")]
+    async fn a_form_that_no_client_could_show_is_found() {
+        let asked = r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{
+            "message":"Where?","requestedSchema":{"type":"object","properties":{"place":{"type":"object"}}}}}"#;
+        check_all(&[HANDSHAKE], &[AGREED, asked]).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "defines no SubscriptionsAcknowledgedNotification")]
+    async fn a_notification_that_the_revision_does_not_know_is_found() {
+        let told = r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{}}"#;
+        check_all(&[HANDSHAKE], &[AGREED, told]).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "no InputRequiredResult of 2026-07-28")]
+    async fn a_question_in_a_result_that_is_none_is_found() {
+        let call = REQUEST.replace("tools/list", "tools/call");
+        let answer = r#"{"jsonrpc":"2.0","id":1,"result":{
+            "resultType":"input_required","inputRequests":{"name":{"method":"elicitation/ask","params":{}}}}}"#;
+        check_all(&[&call], &[answer]).await;
     }
 
     #[tokio::test]

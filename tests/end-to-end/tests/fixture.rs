@@ -114,7 +114,7 @@ async fn try_everything(client: Client, era: Era, wire: Wire) {
     check_notifications(&plan, &report, era);
     let revision = if era == Era::Modern { "2026-07-28" } else { "2025-11-25" };
     let who = outcome(&plan, &report, "who").text().unwrap_or_default();
-    // A handshake over HTTP is forgotten: there is no session.
+    // A handshake over HTTP is forgotten: this server needs no session.
     let is_known = era == Era::Modern || wire == Wire::Stdio;
     assert!(who.ends_with(revision) && who.starts_with("nobody") != is_known, "{who}");
 
@@ -156,7 +156,7 @@ async fn inspect(wire: Wire) {
 
         let browsed = report.browsed.expect("the Inspector has looked around");
         let counts = (browsed.resources.len(), browsed.templates.len(), browsed.prompts.len());
-        assert_eq!(counts, (4, 1, 4));
+        assert_eq!(counts, (4, 1, 5));
         let text = |at: usize| browsed.read[at]["contents"][0]["text"].as_str().unwrap_or_default();
         assert_eq!(text(0), "This is the content of the static text resource.");
         assert!(text(1).contains("Data for ID: 123"), "{}", text(1));
@@ -285,7 +285,7 @@ fn check_browsed(browsed: &Browsed, era: Era) {
     let names = |list: &[Value]| -> Vec<_> { list.iter().map(|one| one["name"].clone()).collect() };
     assert_eq!(names(&browsed.resources), ["static-text", "static-binary", "watched-resource", "broken"]);
     assert_eq!(names(&browsed.templates), ["template"]);
-    assert_eq!(browsed.prompts.len(), 4);
+    assert_eq!(browsed.prompts.len(), 5);
     let text = &browsed.resources[0];
     assert_eq!((&text["title"], &text["size"]), (&json!("Text"), &json!(48)), "{text}");
     assert_eq!(text["annotations"]["lastModified"], "2026-01-12T15:00:58Z");
@@ -345,7 +345,7 @@ fn check_notifications(plan: &Plan, report: &Report, era: Era) {
     let logs = |tool| -> Vec<&Value> {
         outcome(plan, report, tool).logs.iter().map(|entry| &entry["data"]).collect()
     };
-    // Clients of older revisions set a level for a session, which these servers do not keep.
+    // Clients of older revisions set a level once, which they do not here.
     let expected: &[&str] = match era {
         Era::Modern => &["Tool execution started", "Tool processing data", "Tool execution completed"],
         Era::Legacy => &[],

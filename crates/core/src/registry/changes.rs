@@ -50,7 +50,7 @@ struct Hub {
 
 #[derive(Debug, Default)]
 struct Subscriber {
-    watched: Watched,
+    watched: RwLock<Watched>,
     pending: Mutex<Pending>,
     noted: Notify,
 }
@@ -99,7 +99,7 @@ impl Changes {
     /// Tells whoever wants to know. It never waits.
     pub fn tell(&self, change: &Change) {
         let subscribers = self.0.subscribers.read().unwrap_or_else(PoisonError::into_inner);
-        for subscriber in subscribers.values().filter(|subscriber| subscriber.watched.has(change)) {
+        for subscriber in subscribers.values().filter(|subscriber| subscriber.watches(change)) {
             subscriber.note(change);
         }
     }
@@ -125,7 +125,7 @@ impl Changes {
         };
         let client = ClientKey::of(context);
         self.count(&client)?;
-        let subscriber = Arc::new(Subscriber { watched, ..Subscriber::default() });
+        let subscriber = Arc::new(Subscriber { watched: RwLock::new(watched), ..Subscriber::default() });
         let number = self.0.last.fetch_add(1, Ordering::Relaxed);
         let mut subscribers = self.0.subscribers.write().unwrap_or_else(PoisonError::into_inner);
         subscribers.insert(number, Arc::clone(&subscriber));
@@ -166,6 +166,14 @@ impl Watched {
 }
 
 impl Subscriber {
+    fn watches(&self, change: &Change) -> bool {
+        self.watched.read().unwrap_or_else(PoisonError::into_inner).has(change)
+    }
+
+    fn change_watched<T>(&self, change: impl FnOnce(&mut Watched) -> T) -> T {
+        change(&mut self.watched.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn note(&self, change: &Change) {
         let mut pending = lock(&self.pending);
         if pending.noted.insert(change.clone()) {
@@ -193,6 +201,35 @@ impl Subscription {
                 return change;
             }
             self.subscriber.noted.notified().await;
+        }
+    }
+
+    /// Begins to note changes of one more resource. What is noted already stays.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParams` when these are too many.
+    pub fn watch(&self, uri: &str) -> Result<(), Error> {
+        let is_watched = self.subscriber.change_watched(|watched| {
+            let has_room = watched.resources.len() < MAX_WATCHED || watched.resources.contains(uri);
+            has_room && {
+                watched.resources.insert(uri.into());
+                true
+            }
+        });
+        if is_watched {
+            return Ok(());
+        }
+        Err(Error::invalid_params(format!("a client watches at most {MAX_WATCHED} resources")))
+    }
+
+    /// Notes no more changes of a resource, and forgets what of it has not been taken.
+    pub fn unwatch(&self, uri: &str) {
+        self.subscriber.change_watched(|watched| watched.resources.remove(uri));
+        let change = Change::Resource(uri.into());
+        let mut pending = lock(&self.subscriber.pending);
+        if pending.noted.remove(&change) {
+            pending.order.retain(|noted| *noted != change);
         }
     }
 
@@ -254,6 +291,26 @@ mod tests {
         assert_eq!(two.next().await, Change::Tools);
         changes.tell(&resource("a"));
         assert_eq!(one.next().await, resource("a"), "it has changed again");
+    }
+
+    #[tokio::test]
+    async fn what_is_watched_may_change_and_what_is_noted_stays() {
+        let changes = Changes::default();
+        let subscription = subscribe(&changes, &["a"]);
+        let resource = |uri: &str| Change::Resource(uri.into());
+        changes.tell(&Change::Tools);
+        changes.tell(&resource("a"));
+        subscription.watch("b").unwrap();
+        subscription.unwatch("a");
+        changes.tell(&resource("a"));
+        changes.tell(&resource("b"));
+        assert_eq!((subscription.next().await, subscription.next().await), (Change::Tools, resource("b")));
+        assert_eq!(subscription.next().now_or_never(), None);
+        for number in 1..MAX_WATCHED {
+            subscription.watch(&number.to_string()).unwrap();
+        }
+        subscription.watch("b").unwrap();
+        assert_eq!(subscription.watch("c").unwrap_err().kind(), ErrorKind::InvalidParams);
     }
 
     #[tokio::test]

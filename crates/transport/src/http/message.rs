@@ -132,7 +132,7 @@ fn notify(session: &Session, notification: &Request, caller: Option<&Principal>)
             if let Some(caller) = caller {
                 context.extensions_mut().insert(caller.clone());
             }
-            session.begin_to_tell(context);
+            session.begin_to_tell(&context);
         }
         _ => {}
     }

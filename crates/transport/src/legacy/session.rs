@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 use towline_core::protocol::{LogLevel, SubscriptionFilter};
-use towline_core::{Change, Changes, Context, Error, Reply, Request, SetLevelParams};
+use towline_core::{Change, Changes, Context, Error, Reply, Request, SetLevelParams, Subscription};
 
 use super::peer::{Peer, message};
 
@@ -22,7 +21,6 @@ const MAX_WATCHED: usize = 1_000;
 pub(crate) struct Session {
     pub(crate) peer: Arc<Peer>,
     state: Mutex<State>,
-    watched_anew: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +28,20 @@ struct State {
     log_level: Option<LogLevel>,
     watched: BTreeSet<String>,
     changes: Option<Changes>,
-    telling: Option<AbortHandle>,
+    telling: Option<Telling>,
+}
+
+/// A task that tells the client what changes.
+#[derive(Debug)]
+struct Telling {
+    subscription: Arc<Subscription>,
+    task: AbortHandle,
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Session {
@@ -54,18 +65,8 @@ impl Session {
         match (request.method(), request.subject()) {
             ("initialize", _) => state.changes = reply.session().and_then(|offer| offer.changes.clone()),
             ("logging/setLevel", _) => state.log_level = Some(request.parse::<SetLevelParams>()?.level),
-            ("resources/subscribe", Some(uri)) => {
-                if state.watched.len() >= MAX_WATCHED {
-                    let why = format!("a client watches at most {MAX_WATCHED} resources");
-                    return Err(Error::invalid_params(why));
-                }
-                state.watched.insert(uri.to_owned());
-                self.watched_anew.notify_one();
-            }
-            ("resources/unsubscribe", Some(uri)) => {
-                state.watched.remove(uri);
-                self.watched_anew.notify_one();
-            }
+            ("resources/subscribe", Some(uri)) => state.watch(uri)?,
+            ("resources/unsubscribe", Some(uri)) => state.unwatch(uri),
             _ => {}
         }
         Ok(())
@@ -74,44 +75,19 @@ impl Session {
     /// Begins to tell the client what changes, if anything does. It ends with the session.
     ///
     /// `output` writes whatever it is given, and fails when the client is gone.
-    pub(crate) fn begin_to_tell(self: &Arc<Self>, context: Context, output: Sender<Bytes>) {
+    pub(crate) fn begin_to_tell(&self, context: &Context, output: Sender<Bytes>) {
         let mut state = self.lock();
         let Some(changes) = state.changes.take() else { return };
-        let session = Arc::downgrade(self);
-        let tell = async move {
-            let mut subscription = None;
-            while let Some(session) = session.upgrade() {
-                // The new one first, so that nothing is missed between them.
-                match changes.subscribe(&session.filter(), &context) {
-                    Ok(new) => subscription = Some(new),
-                    Err(error) => tracing::warn!(%error, "a client is told of no changes"),
-                }
-                let Some(subscription) = &subscription else { return };
-                let watched_anew = session.watched_anew.notified();
-                tokio::pin!(watched_anew);
-                loop {
-                    tokio::select! {
-                        () = &mut watched_anew => break,
-                        change = subscription.next() => {
-                            if output.send(tell(&change)).await.is_err() {
-                                return;
-                            }
-                        }
-                    }
-                }
+        let subscription = match changes.subscribe(&state.filter(), context) {
+            Ok(subscription) => Arc::new(subscription),
+            Err(error) => {
+                tracing::warn!(%error, "a client is told of no changes");
+                return;
             }
         };
-        state.telling = Some(tokio::spawn(tell).abort_handle());
-    }
-
-    fn filter(&self) -> SubscriptionFilter {
-        SubscriptionFilter {
-            tools_list_changed: true,
-            prompts_list_changed: true,
-            resources_list_changed: true,
-            resource_subscriptions: self.lock().watched.iter().cloned().collect(),
-            ..SubscriptionFilter::default()
-        }
+        let own = Arc::clone(&subscription);
+        let tell = async move { while output.send(tell(&own.next().await)).await.is_ok() {} };
+        state.telling = Some(Telling { subscription, task: tokio::spawn(tell).abort_handle() });
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -120,8 +96,38 @@ impl Session {
 
     /// Ends what the session does by itself.
     pub(crate) fn end(&self) {
-        if let Some(telling) = self.lock().telling.take() {
-            telling.abort();
+        self.lock().telling = None;
+    }
+}
+
+impl State {
+    /// Watches a resource from now on, before the client knows that it does.
+    fn watch(&mut self, uri: &str) -> Result<(), Error> {
+        if self.watched.len() >= MAX_WATCHED && !self.watched.contains(uri) {
+            let why = format!("a client watches at most {MAX_WATCHED} resources");
+            return Err(Error::invalid_params(why));
+        }
+        if let Some(telling) = &self.telling {
+            telling.subscription.watch(uri)?;
+        }
+        self.watched.insert(uri.to_owned());
+        Ok(())
+    }
+
+    fn unwatch(&mut self, uri: &str) {
+        self.watched.remove(uri);
+        if let Some(telling) = &self.telling {
+            telling.subscription.unwatch(uri);
+        }
+    }
+
+    fn filter(&self) -> SubscriptionFilter {
+        SubscriptionFilter {
+            tools_list_changed: true,
+            prompts_list_changed: true,
+            resources_list_changed: true,
+            resource_subscriptions: self.watched.iter().cloned().collect(),
+            ..SubscriptionFilter::default()
         }
     }
 }
@@ -138,5 +144,34 @@ fn tell(change: &Change) -> Bytes {
         Change::Resources => message(None, "notifications/resources/list_changed", None::<&Value>),
         Change::Resource(uri) => message(None, "notifications/resources/updated", Some(&Updated { uri })),
         Change::Task(_) => unreachable!("sessions watch no tasks"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_missed_while_the_client_begins_to_watch_more() {
+        let (session, changes) = (Session::default(), Changes::default());
+        session.lock().changes = Some(changes.clone());
+        let (sender, mut told) = tokio::sync::mpsc::channel(1);
+        session.begin_to_tell(&Context::default(), sender);
+        tokio::task::yield_now().await;
+        for round in 0..32 {
+            // The client reads nothing yet, so the second waits to be written, and the rest to be taken.
+            for change in [Change::Tools, Change::Prompts, Change::Resources] {
+                changes.tell(&change);
+                tokio::task::yield_now().await;
+            }
+            let uri = format!("note://{round}");
+            session.lock().watch(&uri).unwrap();
+            changes.tell(&Change::Resource(uri.as_str().into()));
+            for part in ["tools", "prompts", "resources/list", &uri] {
+                let message = tokio::time::timeout(std::time::Duration::from_secs(1), told.recv()).await;
+                let message = message.unwrap_or_else(|_| panic!("{part} is missed, round {round}")).unwrap();
+                assert!(std::str::from_utf8(&message).unwrap().contains(part), "{message:?}");
+            }
+        }
     }
 }

@@ -212,7 +212,7 @@ impl<S: Serve> Session<S> {
             "notifications/initialized" => {
                 let mut context = Context::default();
                 context.extensions_mut().extend(self.extensions.clone());
-                self.kept.begin_to_tell(context, self.output.clone());
+                self.kept.begin_to_tell(&context, self.output.clone());
             }
             _ => {}
         }

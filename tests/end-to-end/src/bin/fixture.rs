@@ -1,7 +1,8 @@
 //! A server with tools, resources and prompts of every kind, for clients to try.
 //!
 //! `fixture --stdio` or `fixture --listen 127.0.0.1:8080`. It has what the official conformance suite asks for, from
-//! `conformance-server`, and more.
+//! `conformance-server`, and more. With `--changing` before that it also asks its clients and tells them what changes, for
+//! which older ones need a session over HTTP.
 
 use std::env;
 use std::net::SocketAddr;
@@ -22,26 +23,41 @@ const STEP: Duration = Duration::from_millis(20);
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let server = Server::new(
-        Router::new("fixture", "1.2.3")
-            .instructions("Try everything.")
-            .tools(conformance_server::content())
-            .tools(content())
-            .tools(conformance_server::behaviour())
-            .tools(behaviour())
-            .resources(conformance_server::resources())
-            .resource(broken())
-            .prompts(conformance_server::prompts())
-            .health([]),
-    );
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (router, arguments) = match &arguments[..] {
+        ["--changing", arguments @ ..] => (changing(router()), arguments),
+        arguments => (router(), arguments),
+    };
+    let server = Server::new(router);
+    match arguments {
         ["--stdio"] => stdio::serve(server).await,
         ["--listen", address] => {
             let address: SocketAddr = address.parse().map_err(std::io::Error::other)?;
             http::serve(server, address).await
         }
-        _ => Err(std::io::Error::other("usage: fixture --stdio | --listen ADDRESS")),
+        _ => Err(std::io::Error::other("usage: fixture [--changing] --stdio | --listen ADDRESS")),
     }
+}
+
+fn router() -> Router {
+    Router::new("fixture", "1.2.3")
+        .instructions("Try everything.")
+        .tools(conformance_server::content())
+        .tools(content())
+        .tools(conformance_server::behaviour())
+        .tools(behaviour())
+        .resources(conformance_server::resources())
+        .resource(broken())
+        .prompts(conformance_server::prompts())
+        .health([])
+}
+
+fn changing(mut router: Router) -> Router {
+    let registry = router.registry();
+    router
+        .tools(conformance_server::asking())
+        .tools(conformance_server::rounds())
+        .tools(conformance_server::changes(&registry))
 }
 
 /// Tools that answer with kinds of content that the suite does not ask for.

@@ -134,7 +134,7 @@ impl Session {
     }
 
     /// Begins to tell the client what changes, on the stream that belongs to no request.
-    pub(super) fn begin_to_tell(&self, context: Context) {
+    pub(super) fn begin_to_tell(&self, context: &Context) {
         let log = self.logs.standing();
         let (sender, mut messages) = mpsc::channel::<Bytes>(1);
         self.kept.begin_to_tell(context, sender);
