@@ -1,11 +1,14 @@
 //! A server for the official conformance suite: `conformance-server --stdio` or
-//! `conformance-server --listen 127.0.0.1:8080`.
+//! `conformance-server [--json] --listen 127.0.0.1:8080`.
+//!
+//! It answers by streams of events, which the suite looks at more closely, or with `--json` as servers do by default.
 
 use std::env;
 use std::io::{Error, Result};
 use std::net::SocketAddr;
 
-use towline::{Server, http, stdio};
+use towline::http::{HttpServer, HttpService};
+use towline::{Server, stdio};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -13,10 +16,13 @@ async fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--stdio"] => stdio::serve(server).await,
-        ["--listen", address] => {
-            let address: SocketAddr = address.parse().map_err(Error::other)?;
-            http::serve(server, address).await
-        }
-        _ => Err(Error::other("usage: conformance-server --stdio | --listen ADDRESS")),
+        ["--listen", address] => listen(HttpService::new(server).stream_answers(), address).await,
+        ["--json", "--listen", address] => listen(HttpService::new(server), address).await,
+        _ => Err(Error::other("usage: conformance-server --stdio | [--json] --listen ADDRESS")),
     }
+}
+
+async fn listen(service: HttpService<Server>, address: &str) -> Result<()> {
+    let address: SocketAddr = address.parse().map_err(Error::other)?;
+    HttpServer::from(service).serve(address).await
 }

@@ -260,7 +260,8 @@ impl<S: Serve> Pending<S> {
         let context = request.context_mut();
         *context.extensions_mut() = std::mem::take(&mut self.extensions);
         context.set_carrier(Carrier::Http);
-        let accepts = self.head.accepts;
+        let mut accepts = self.head.accepts;
+        accepts.json &= !(self.options.streams_answers && accepts.stream);
         let version = request.context().version();
         let is_stream = request.is_stream();
         let mut exchange = Exchange { id: None, version, accepts, greeting: None, is_stream };

@@ -78,6 +78,7 @@ pub(super) struct Options {
     pub(super) body_timeout: Duration,
     pub(super) keep_alive: Duration,
     pub(super) in_flight: Bound,
+    pub(super) streams_answers: bool,
     pub(super) sessions: Sessions,
     pub(super) closing: watch::Sender<bool>,
     #[cfg(feature = "http-sse")]
@@ -124,6 +125,7 @@ impl<S> HttpService<S> {
             body_timeout: Duration::from_secs(15),
             keep_alive: Duration::from_secs(15),
             in_flight: Bound::new(1024),
+            streams_answers: false,
             sessions: Sessions::new(SessionLimits::default()),
             closing: watch::Sender::new(false),
             #[cfg(feature = "http-sse")]
@@ -186,6 +188,13 @@ impl<S> HttpService<S> {
     #[must_use]
     pub fn max_in_flight(self, requests: NonZeroUsize) -> Self {
         self.with(|options| options.in_flight = Bound::new(requests.get()))
+    }
+
+    /// Gives every answer as a stream of events to clients that take one, also where there is nothing before it. Default: one
+    /// JSON object, which costs less. That is for what stands between, such as a proxy that streams nothing else.
+    #[must_use]
+    pub fn stream_answers(self) -> Self {
+        self.with(|options| options.streams_answers = true)
     }
 
     /// Keeps sessions of clients of revisions before 2026-07-28 within these bounds, where they need any.
