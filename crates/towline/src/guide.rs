@@ -16,6 +16,10 @@ pub mod asking_the_user {}
 #[doc = include_str!("../../../docs/guides/old-clients.md")]
 pub mod old_clients {}
 
+#[cfg(feature = "stdio")]
+#[doc = include_str!("../../../docs/guides/long-jobs.md")]
+pub mod long_jobs {}
+
 #[cfg(all(feature = "stdio", feature = "skills"))]
 #[doc = include_str!("../../../docs/guides/skills.md")]
 pub mod skills {}
