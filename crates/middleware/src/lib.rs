@@ -51,8 +51,8 @@ pub use classify::{ByKind, Classify, Outcome};
 pub use config::ConfigError;
 pub use events::Events;
 pub use metrics::{
-    GetMetrics, Measured, Metrics, MetricsConfig, MetricsLayer, RecentError, Snapshot, Times, ToolSnapshot,
-    Totals, UpstreamSnapshot,
+    GetMetrics, LatencyClass, Measured, Metrics, MetricsConfig, MetricsLayer, RecentError, Snapshot, Times,
+    ToolSnapshot, Totals, UpstreamSnapshot,
 };
 pub use panic::{PanicGuard, PanicLayer};
 pub use rate_limit::{

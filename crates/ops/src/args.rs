@@ -27,9 +27,25 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILTER", env = "TOWLINE_LOG", default_value = "info")]
     pub log: String,
 
+    /// Serve probes, metrics and the dashboard on this address and port [default: nowhere; without a value 127.0.0.1:9090]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:9090", value_parser = address)]
+    pub admin: Option<SocketAddr>,
+
     /// Serve other machines although anyone who can reach the port can then use the tools
     #[arg(long)]
     pub allow_unauthenticated: bool,
+
+    /// What to do instead of serving
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What a server program does instead of serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    /// Ask the server that runs with the same settings whether it works: ends with 0 if it does, else with 1
+    Healthcheck,
 }
 
 impl ServeArgs {
@@ -55,6 +71,9 @@ impl ServeArgs {
         }
         if self.stdio {
             settings.set(&["server", "stdio"], true)?;
+        }
+        if let Some(admin) = self.admin {
+            settings.set(&["admin", "listen"], admin.to_string())?;
         }
         if self.allow_unauthenticated {
             settings.set(&["server", "allow_unauthenticated"], true)?;

@@ -22,16 +22,20 @@
 //! # Ok::<(), towline_ops::Failure>(())
 //! ```
 
+mod admin;
 mod args;
 mod failure;
+mod healthcheck;
 mod logs;
 mod serve;
 mod server;
 mod settings;
 mod source;
 
-pub use args::ServeArgs;
+pub use admin::{Admin, AdminConfig, Drain};
+pub use args::{Command, ServeArgs};
 pub use failure::Failure;
+pub use healthcheck::healthcheck;
 pub use logs::log_to_stderr;
 pub use serve::{environment, say, serve};
 pub use server::ServerConfig;

@@ -1,17 +1,23 @@
 use std::io::{ErrorKind, Write};
+use std::time::Duration;
 
+use tokio::net::TcpListener;
+use tokio::time::sleep;
 use towline_core::Serve;
 use towline_transport::http::{HttpServer, HttpService};
-use towline_transport::stdio;
+use towline_transport::{shutdown_signal, stdio};
 
-use crate::{Failure, ServerConfig};
+use crate::{Drain, Failure, ServerConfig};
 
 /// Serves as the settings say, until the client or a signal ends it.
+///
+/// At SIGTERM or SIGINT the server is no longer ready at once; after a delay it takes no connections any more, and what runs
+/// has its time to end. A second signal ends the process where it stands.
 ///
 /// # Errors
 ///
 /// When it cannot listen, or serving fails.
-pub async fn serve(config: &ServerConfig, server: impl Serve) -> Result<(), Failure> {
+pub async fn serve(config: &ServerConfig, server: impl Serve, drain: &Drain) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::refused(format!("serving failed: {error}"));
     if config.stdio {
         return stdio::serve(server).await.map_err(failed);
@@ -20,14 +26,30 @@ pub async fn serve(config: &ServerConfig, server: impl Serve) -> Result<(), Fail
     let service = hosts.fold(HttpService::new(server), HttpService::allow_host);
     let origins = config.allowed_origins.iter().cloned();
     let service = origins.fold(service, HttpService::allow_origin);
-    let serving = HttpServer::from(service).path(config.path.as_str()).serve(config.listen);
-    serving.await.map_err(|error| match error.kind() {
+    let grace = Duration::from_millis(config.shutdown_grace_ms);
+    let serving = HttpServer::from(service).path(config.path.as_str()).shutdown_grace(grace);
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| match error.kind() {
         ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
             let (address, why) = (config.listen, error.kind());
             Failure::refused(format!("cannot listen on {address} ({why}): choose another with --listen"))
         }
         _ => failed(error),
-    })
+    })?;
+    let delay = Duration::from_millis(config.shutdown_delay_ms);
+    serving.serve_until(listener, end(drain, delay)).await.map_err(failed)
+}
+
+/// Waits until the process is asked to end, says that it is no longer ready, and lets the delay pass.
+async fn end(drain: &Drain, delay: Duration) {
+    shutdown_signal().await;
+    drain.begin();
+    tracing::info!("asked to end");
+    tokio::spawn(async {
+        shutdown_signal().await;
+        tracing::warn!("asked to end at once");
+        std::process::exit(130);
+    });
+    sleep(delay).await;
 }
 
 /// The environment, but for what is no text: that is none of ours.

@@ -26,6 +26,11 @@ pub struct ServerConfig {
     pub allowed_origins: Vec<Origin>,
     /// Serve other machines without authentication. Default: false.
     pub allow_unauthenticated: bool,
+    /// How many milliseconds the server goes on taking requests when it is asked to end and is no longer ready, so that
+    /// who sends requests here can learn of it. Default: 0.
+    pub shutdown_delay_ms: u64,
+    /// How many milliseconds requests that run at the end have. Default: 20,000.
+    pub shutdown_grace_ms: u64,
 }
 
 impl Default for ServerConfig {
@@ -37,6 +42,8 @@ impl Default for ServerConfig {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             allow_unauthenticated: false,
+            shutdown_delay_ms: 0,
+            shutdown_grace_ms: 20_000,
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use towline::http_api::{self, ApisConfig};
 use towline::middleware::{StackConfig, Switch};
-use towline::ops::{Failure, ServerConfig, Source};
+use towline::ops::{AdminConfig, Failure, ServerConfig, Source};
 
 use crate::args::Args;
 
@@ -13,6 +13,9 @@ use crate::args::Args;
 pub(crate) struct Config {
     #[serde(default)]
     pub(crate) server: ServerConfig,
+    /// Where operators look.
+    #[serde(default)]
+    pub(crate) admin: AdminConfig,
     /// By the name that callers use.
     #[serde(default)]
     pub(crate) apis: ApisConfig,
@@ -21,7 +24,7 @@ pub(crate) struct Config {
     pub(crate) layers: StackConfig,
     /// Where the settings come from, to tell mistakes that show only later.
     #[serde(skip)]
-    source: Source,
+    pub(crate) source: Source,
 }
 
 impl Config {

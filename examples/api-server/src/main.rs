@@ -10,7 +10,7 @@ use clap::Parser;
 use towline::health::HealthCheck;
 use towline::http_api::{self, Api, Apis};
 use towline::middleware::Stack;
-use towline::ops::{self, Failure};
+use towline::ops::{self, Admin, Drain, Failure};
 use towline::{Router, Server};
 
 use crate::args::Args;
@@ -23,9 +23,16 @@ everything.";
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match Config::load(&args, ops::environment()).and_then(|config| run(&args.common, &config)) {
+    match Config::load(&args, ops::environment()).and_then(|config| start(&args.common, &config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report("api-server"),
+    }
+}
+
+fn start(args: &ops::ServeArgs, config: &Config) -> Result<(), Failure> {
+    match args.command {
+        Some(_) => ops::healthcheck(&config.server, &config.admin),
+        None => run(args, config),
     }
 }
 
@@ -41,7 +48,11 @@ async fn run(args: &ops::ServeArgs, config: &Config) -> Result<(), Failure> {
         ops::say(&format!("The configuration works. APIs: {}", names.join(", ")));
         return Ok(());
     }
-    ops::serve(&config.server, Server::new(router).layer(stack.server())).await
+    let drain = Drain::new();
+    let about = ("api-server", env!("CARGO_PKG_VERSION"));
+    let checks = apis.iter().map(|api| Arc::new(api.clone()) as Arc<dyn HealthCheck>);
+    Admin::new(&config.admin, &config.source, about, &stack, checks, &drain)?.start().await?;
+    ops::serve(&config.server, Server::new(router).layer(stack.server()), &drain).await
 }
 
 /// What the server offers, with the layers of its tools around them.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use towline::middleware::StackConfig;
-use towline::ops::{Failure, ServerConfig, Source};
+use towline::ops::{AdminConfig, Failure, ServerConfig, Source};
 use towline::postgres::DatabaseConfig;
 
 use crate::args::Args;
@@ -18,6 +18,9 @@ const DEFAULT_DATABASE: &str = "default";
 pub(crate) struct Config {
     #[serde(default)]
     pub(crate) server: ServerConfig,
+    /// Where operators look.
+    #[serde(default)]
+    pub(crate) admin: AdminConfig,
     /// By the name that callers use.
     #[serde(default)]
     pub(crate) databases: BTreeMap<String, DatabaseConfig>,

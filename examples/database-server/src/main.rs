@@ -10,7 +10,7 @@ use std::sync::Arc;
 use clap::Parser;
 use towline::health::HealthCheck;
 use towline::middleware::Stack;
-use towline::ops::{self, Failure};
+use towline::ops::{self, Admin, Drain, Failure};
 use towline::postgres::Pool;
 use towline::{Router, Server, postgres};
 
@@ -24,9 +24,16 @@ values as parameters ($1, $2), and aggregate in SQL instead of fetching many row
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match Config::load(&args, ops::environment()).and_then(|config| run(&args.common, &config)) {
+    match Config::load(&args, ops::environment()).and_then(|config| start(&args.common, &config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report("database-server"),
+    }
+}
+
+fn start(args: &ops::ServeArgs, config: &Config) -> Result<(), Failure> {
+    match args.command {
+        Some(_) => ops::healthcheck(&config.server, &config.admin),
+        None => run(args, config),
     }
 }
 
@@ -44,7 +51,11 @@ async fn run(args: &ops::ServeArgs, config: &Config) -> Result<(), Failure> {
         ops::say(&format!("The configuration works. Databases: {}", names.join(", ")));
         return Ok(());
     }
-    ops::serve(&config.server, Server::new(router).layer(stack.server())).await
+    let drain = Drain::new();
+    let about = ("database-server", env!("CARGO_PKG_VERSION"));
+    let checks = pools.iter().map(|pool| Arc::new(pool.clone()) as Arc<dyn HealthCheck>);
+    Admin::new(&config.admin, &config.source, about, &stack, checks, &drain)?.start().await?;
+    ops::serve(&config.server, Server::new(router).layer(stack.server()), &drain).await
 }
 
 /// What the server offers, with the layers of its tools and databases around them.

@@ -163,6 +163,13 @@ impl Entry {
     }
 
     /// Times since the start, and within the last minute.
+    /// How many calls took how long since the start.
+    pub(super) fn classes(&self) -> Vec<(Duration, u64)> {
+        let Some(latency) = &self.latency else { return Vec::new() };
+        let latency = latency.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        latency.classes()
+    }
+
     pub(super) fn times(&self, uptime: Duration) -> Option<(Summary, Summary)> {
         // Percentiles are worked out on a copy, so that calls wait for no more than the copying.
         let latency = self.latency.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -87,6 +87,18 @@ impl Latency {
         self.total.summary(&times)
     }
 
+    /// How many calls took how long since the start: the upper end of each class, and the calls in it.
+    pub(super) fn classes(&self) -> Vec<(Duration, u64)> {
+        let mut times = self.past.clone().unwrap_or_else(histogram);
+        self.slices.iter().for_each(|slice| merge(&mut times, &slice.times));
+        let steps = times.iter_log(1, 2.0);
+        let classes = steps.map(|step| {
+            let end = Duration::from_micros(step.value_iterated_to().saturating_add(1));
+            (end, step.count_since_last_iteration())
+        });
+        classes.skip_while(|(_, count)| *count == 0).collect()
+    }
+
     /// Within the last minute, the current slice of ten seconds included.
     pub(super) fn last_minute(&self, uptime: Duration) -> Summary {
         let number = slice_number(uptime);

@@ -25,7 +25,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 pub use layer::{Measured, MetricsLayer};
-pub use snapshot::{RecentError, Snapshot, Times, ToolSnapshot, Totals, UpstreamSnapshot};
+pub use snapshot::{LatencyClass, RecentError, Snapshot, Times, ToolSnapshot, Totals, UpstreamSnapshot};
 pub use tool::GetMetrics;
 
 pub(crate) use names::{ErrorType, OTHER, TOOLS_CALL, is_method, is_plain};

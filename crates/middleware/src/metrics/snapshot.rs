@@ -175,6 +175,26 @@ impl Metrics {
     }
 }
 
+/// How many calls took so long, and longer than those of the class before.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct LatencyClass {
+    /// The longest time, in milliseconds.
+    pub up_to_ms: f64,
+    /// How many calls.
+    pub count: u64,
+}
+
+impl Metrics {
+    /// How long the calls of a tool took since the start, in classes that double. `None` if nothing is known of the tool.
+    pub fn histogram(&self, tool: &str) -> Option<Vec<LatencyClass>> {
+        let entry = self.0.tools.iter().find(|entry| *entry.name() == *tool)?;
+        let class = |(end, count)| LatencyClass { up_to_ms: millis(end), count };
+        Some(entry.classes().into_iter().map(class).collect())
+    }
+}
+
 impl Totals {
     fn add(&mut self, entry: &Entry) {
         self.requests += entry.answers();

@@ -33,7 +33,7 @@ use crate::cache::CacheStore;
 use crate::circuit_breaker::{self, CircuitBreaker, CircuitBreakerRegistry};
 use crate::config::ConfigError;
 use crate::metrics::{Metrics, UpstreamSnapshot};
-use crate::rate_limit::{RateLimiter, RateLimiters};
+use crate::rate_limit::{RateLimitReport, RateLimiter, RateLimiters};
 
 use report::Grown;
 
@@ -222,6 +222,11 @@ impl Stack {
     /// The breakers, to look at and to override.
     pub fn breakers(&self) -> &CircuitBreakerRegistry {
         &self.breakers
+    }
+
+    /// What the policies of all rate limits have done.
+    pub fn rate_limits(&self) -> Vec<RateLimitReport> {
+        self.limiters.all().iter().flat_map(RateLimiter::report).collect()
     }
 
     /// The answers that are kept, to look at and to invalidate.

@@ -15,7 +15,7 @@ impl<T: Clone, All> Grown<T, All> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(part);
     }
 
-    fn all(&self) -> Vec<T> {
+    pub(super) fn all(&self) -> Vec<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
