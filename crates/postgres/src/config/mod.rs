@@ -4,7 +4,7 @@ mod url;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -16,7 +16,7 @@ use crate::guard::HiddenColumn;
 
 /// One database that the pack serves.
 ///
-/// Only [`url`](Self::url) is required. A configuration file spells durations in milliseconds and
+/// Only [`url`](Self::url), or a file of it, is required. A configuration file spells durations in milliseconds and
 /// sizes in bytes, and an unknown key is an error.
 ///
 /// ```
@@ -36,7 +36,11 @@ pub struct DatabaseConfig {
     ///
     /// `sslmode` may be `disable`, `prefer` (the default), `require`, `verify-ca` or `verify-full`;
     /// `sslrootcert` names a PEM file, without it the system's roots are used.
+    #[serde(default)]
     pub url: SecretString,
+    /// A file whose text is the `url`, as secrets come into containers. Default: none.
+    #[serde(default)]
+    pub url_file: Option<PathBuf>,
     /// What a caller names this database by. Default: `default`.
     #[serde(default = "default_name")]
     pub name: String,
@@ -115,6 +119,7 @@ impl DatabaseConfig {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: SecretString::from(url.into()),
+            url_file: None,
             name: default_name(),
             description: None,
             pool_max_size: default_pool_max_size(),
@@ -213,7 +218,9 @@ impl DatabaseConfig {
 
     /// Where to connect and how to protect the way there.
     pub(crate) fn target(&self) -> Result<Target, ConfigError> {
-        let mut target = Target::parse(self.url.expose_secret())
+        let from_file = self.url_file.as_deref().map(|path| self.read_url(path)).transpose()?;
+        let url = from_file.as_ref().unwrap_or(&self.url);
+        let mut target = Target::parse(url.expose_secret())
             .map_err(|problem| ConfigError::new(&self.name, "url", problem))?;
         if let Some(path) = &self.ssl_root_cert {
             target.root_cert = Some(path.clone());
@@ -231,6 +238,16 @@ impl DatabaseConfig {
         target.config.keepalives_retries(3);
         target.config.tcp_user_timeout(Duration::from_secs(30));
         Ok(target)
+    }
+
+    fn read_url(&self, path: &Path) -> Result<SecretString, ConfigError> {
+        let wrong = |problem: String| ConfigError::new(&self.name, "url_file", problem);
+        if !self.url.expose_secret().is_empty() {
+            return Err(wrong("stands beside `url`; give one of them".into()));
+        }
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| wrong(format!("cannot be read ({})", error.kind())))?;
+        Ok(SecretString::from(text.trim()))
     }
 
     /// What one statement may cost here unless a caller asks for less.
@@ -388,6 +405,23 @@ mod tests {
         let config: DatabaseConfig = serde_json::from_str(r#"{"url": "postgres://u:hunter2@h/db"}"#).unwrap();
         config.validate().unwrap();
         assert_eq!(config.max_rows, 500);
+    }
+
+    #[test]
+    fn a_url_may_stand_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("DATABASE_URL");
+        std::fs::write(&file, "postgres://u:hunter2@h/db\n").unwrap();
+        let mut config = DatabaseConfig::new("");
+        config.url_file = Some(file.clone());
+        config.validate().unwrap();
+        config.url = SecretString::from("postgres://u@h/db");
+        assert!(problem(&config).contains("stands beside `url`"), "{}", problem(&config));
+        config.url = SecretString::default();
+        std::fs::write(&file, "hunter2").unwrap();
+        assert!(!problem(&config).contains("hunter2"), "{}", problem(&config));
+        std::fs::remove_file(&file).unwrap();
+        assert!(problem(&config).contains("`url_file` cannot be read"), "{}", problem(&config));
     }
 
     #[test]
