@@ -1,17 +1,16 @@
 //! The events of one stream, kept for a client that comes back for them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use tokio::sync::Notify;
 use towline_core::Error;
 
 use super::lock;
-use crate::http::sse;
+use crate::http::event;
+use crate::sync::{Arc, Mutex, Notify};
 
 /// How many events wait for the client before who makes them waits.
 const WAITING: usize = 64;
@@ -79,7 +78,7 @@ impl Logs {
 pub(in crate::http) struct EventLog {
     number: u64,
     events: Mutex<Events>,
-    /// Told when events have been taken.
+    /// Told when events have been taken, and at the end.
     room: Notify,
 }
 
@@ -151,6 +150,7 @@ impl EventLog {
         }
         events.is_done = true;
         events.wake();
+        self.room.notify_waiters();
     }
 
     /// Lets the client go, to come back after that time.
@@ -197,6 +197,8 @@ impl EventLog {
         events.reader += 1;
         if let Some(after) = after {
             events.sent = after.clamp(events.dropped, events.last());
+            // It may have more than is known here, when what it asked for earlier arrives late.
+            self.room.notify_waiters();
         }
         events.wake();
         (events.reader, events.sent)
@@ -213,7 +215,7 @@ impl EventLog {
         while events.sent < events.last() && out.len() < CHUNK {
             let at = usize::try_from(events.sent - events.dropped).expect("as many as are kept");
             events.sent += 1;
-            sse::push_numbered(&mut out, self.number, events.sent, &events.kept[at]);
+            event::push_numbered(&mut out, self.number, events.sent, &events.kept[at]);
         }
         if !out.is_empty() {
             let surplus = events.kept.len().saturating_sub(KEPT);
