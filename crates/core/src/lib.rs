@@ -47,6 +47,7 @@ mod resource;
 mod router;
 mod server;
 mod session;
+mod sync;
 mod task;
 mod tool;
 mod uri;

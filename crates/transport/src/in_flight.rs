@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
 use serde::Deserialize;
@@ -10,6 +9,8 @@ use serde_json::value::RawValue;
 use tokio::task::AbortHandle;
 use towline_core::Request;
 use towline_core::protocol::RequestId;
+
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The request that a `notifications/cancelled` means. Cancellations that make no sense are to be ignored
 /// (basic/patterns/cancellation, "Error Handling").

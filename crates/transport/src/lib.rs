@@ -22,5 +22,6 @@ mod line;
 pub mod memory;
 mod shutdown;
 pub mod stdio;
+mod sync;
 
 pub use shutdown::shutdown_signal;

@@ -2,15 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-
-use tokio::sync::Notify;
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind};
 use crate::principal::{ClientAddr, Principal};
 use crate::protocol::SubscriptionFilter;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Arc, Mutex, MutexGuard, Notify, PoisonError, RwLock};
 
 /// The most subscriptions of one client.
 const MAX_PER_CLIENT: usize = 64;

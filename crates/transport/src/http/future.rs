@@ -20,6 +20,7 @@ use towline_core::{
 
 use super::batch;
 use super::body::Collect;
+use super::event::push_event;
 use super::head::{Accepts, Head, MCP_SESSION};
 #[cfg(feature = "http-sse")]
 use super::http_sse::{Endpoint, HttpSse};
@@ -337,7 +338,7 @@ impl Exchange {
     fn alone<S: Serve>(&self, body: Bytes, status: StatusCode, error: Option<&Error>) -> HttpResponse<S> {
         if !self.accepts.json && status == StatusCode::OK {
             let mut event = Vec::with_capacity(body.len() + 24);
-            sse::push_event(&mut event, &body);
+            push_event(&mut event, &body);
             return sse::response(ResponseBody::whole(event.into()));
         }
         respond::json(status, body, error)
@@ -356,7 +357,7 @@ impl Exchange {
         while let Ok(report) = reports.try_recv() {
             sse::push_report(&mut events, &report);
         }
-        sse::push_event(&mut events, &codec::encode(self.id.as_ref(), answer, self.version));
+        push_event(&mut events, &codec::encode(self.id.as_ref(), answer, self.version));
         sse::response(ResponseBody::whole(events.into()))
     }
 }

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Sleep, sleep};
 use towline_core::{Carrier, Error, ErrorKind, Extensions, Principal, Serve};
 
+use super::event::push_event;
 use super::refusal::Refusal;
 use super::respond::ResponseBody;
 use super::service::{Guard, Options};
@@ -205,7 +206,7 @@ impl HttpSseBody {
             self.quiet.as_mut().reset(Instant::now() + self.keep_alive);
             return Poll::Ready(answer.map(|answer| {
                 let mut event = Vec::with_capacity(answer.len() + 24);
-                sse::push_event(&mut event, &answer);
+                push_event(&mut event, &answer);
                 event.into()
             }));
         }

@@ -8,6 +8,7 @@ mod allow;
 mod batch;
 mod body;
 mod connection;
+mod event;
 mod future;
 mod head;
 #[cfg(feature = "http-sse")]

@@ -17,10 +17,10 @@ use towline_core::codec;
 use towline_core::protocol::{ProtocolVersion, RequestId};
 use towline_core::{Error, Reply, Report, Serve};
 
+use super::event::push_event;
 use super::respond::ResponseBody;
 use super::service::Guard;
 use crate::call::Call;
-use crate::line;
 
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// Notifications go out together up to about this size.
@@ -37,24 +37,11 @@ pub(super) fn response<S: Serve>(body: ResponseBody<S>) -> Response<ResponseBody
     response
 }
 
-/// One event that carries a message.
-pub(super) fn push_event(out: &mut Vec<u8>, message: &[u8]) {
-    out.extend_from_slice(b"event: message\ndata: ");
-    line::push(out, message);
-    out.extend_from_slice(b"\n\n");
-}
-
 /// What a request reports. Nobody is let go of a stream to which they could not come back.
 pub(super) fn push_report(out: &mut Vec<u8>, report: &Report) {
     if let Report::Message(notification) = report {
         push_event(out, notification);
     }
-}
-
-/// The same as [`push_event`], with a number by which a client can come back to it.
-pub(super) fn push_numbered(out: &mut Vec<u8>, stream: u64, event: u64, message: &[u8]) {
-    out.extend_from_slice(format!("id: {stream}_{event}\n").as_bytes());
-    push_event(out, message);
 }
 
 pin_project! {

@@ -1,8 +1,6 @@
 //! Requests that the server sends to a client.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -13,6 +11,9 @@ use tokio::sync::oneshot;
 use towline_core::codec::Response;
 use towline_core::protocol::RequestId;
 use towline_core::{Error, ErrorKind, RawJson};
+
+use crate::sync::atomic::{AtomicI64, Ordering};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The requests that one client has been sent and has not answered.
 #[derive(Debug, Default)]

@@ -1,17 +1,16 @@
 //! The events of one stream, kept for a client that comes back for them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use tokio::sync::Notify;
 use towline_core::Error;
 
 use super::lock;
-use crate::http::sse;
+use crate::http::event;
+use crate::sync::{Arc, Mutex, Notify};
 
 /// How many events wait for the client before who makes them waits.
 const WAITING: usize = 64;
@@ -213,7 +212,7 @@ impl EventLog {
         while events.sent < events.last() && out.len() < CHUNK {
             let at = usize::try_from(events.sent - events.dropped).expect("as many as are kept");
             events.sent += 1;
-            sse::push_numbered(&mut out, self.number, events.sent, &events.kept[at]);
+            event::push_numbered(&mut out, self.number, events.sent, &events.kept[at]);
         }
         if !out.is_empty() {
             let surplus = events.kept.len().saturating_sub(KEPT);
