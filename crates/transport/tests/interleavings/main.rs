@@ -19,6 +19,8 @@ fn main() {
     in_flight::a_request_is_answered_or_cancelled_and_never_both();
     peer::each_request_gets_its_own_answer_or_is_taken_back();
     http::session::a_client_that_comes_back_misses_nothing();
+    http::session::who_waits_for_room_is_woken_when_the_stream_ends();
+    http::session::who_waits_for_room_is_woken_by_a_client_that_is_ahead();
 }
 
 /// Runs a test under many schedules. Shuttle panics where all threads wait.

@@ -96,3 +96,34 @@ pub(crate) fn a_client_that_comes_back_misses_nothing() {
         }
     });
 }
+
+/// Nobody reads.
+pub(crate) fn who_waits_for_room_is_woken_when_the_stream_ends() {
+    for end in [|log: &EventLog| finish(log, 0), EventLog::end] {
+        explore(50, move || {
+            let log = Logs::default().begin();
+            push(&log, 1..=WAITING);
+            let pusher = thread::spawn({
+                let log = Arc::clone(&log);
+                move || push(&log, WAITING + 1..=WAITING + 1)
+            });
+            end(&log);
+            pusher.join().unwrap();
+        });
+    }
+}
+
+/// A client has received more than the server believes when an earlier request of its to come back arrives late.
+pub(crate) fn who_waits_for_room_is_woken_by_a_client_that_is_ahead() {
+    explore(50, || {
+        let log = Logs::default().begin();
+        push(&log, 1..=WAITING);
+        let pusher = thread::spawn({
+            let log = Arc::clone(&log);
+            move || push(&log, WAITING + 1..=WAITING + 1)
+        });
+        let (reader, _) = log.read(Some(WAITING));
+        assert_eq!(numbers(&next(&log, reader).unwrap()), [WAITING + 1]);
+        pusher.join().unwrap();
+    });
+}

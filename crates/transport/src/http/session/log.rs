@@ -78,7 +78,7 @@ impl Logs {
 pub(in crate::http) struct EventLog {
     number: u64,
     events: Mutex<Events>,
-    /// Told when events have been taken.
+    /// Told when events have been taken, and at the end.
     room: Notify,
 }
 
@@ -150,6 +150,7 @@ impl EventLog {
         }
         events.is_done = true;
         events.wake();
+        self.room.notify_waiters();
     }
 
     /// Lets the client go, to come back after that time.
@@ -196,6 +197,8 @@ impl EventLog {
         events.reader += 1;
         if let Some(after) = after {
             events.sent = after.clamp(events.dropped, events.last());
+            // It may have more than is known here, when what it asked for earlier arrives late.
+            self.room.notify_waiters();
         }
         events.wake();
         (events.reader, events.sent)
