@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use towline_core::protocol::RequestId;
 use towline_core::{Extensions, Principal, Reply, Request, Serve, SessionSupport};
 
-use super::{EventLog, Running, Session, SessionBody, Sessions, run};
+use super::{EventLog, Open, Running, Session, SessionBody, Sessions, run};
 use crate::http::head::Head;
 use crate::http::message::Of;
 use crate::http::refusal::Refusal;
@@ -30,6 +30,7 @@ pub(in crate::http) struct Attached {
     pub(in crate::http) session: Arc<Session>,
     pub(in crate::http) log: Arc<EventLog>,
     pub(in crate::http) id: Option<RequestId>,
+    _open: Open,
 }
 
 impl Drop for Attached {
@@ -79,13 +80,13 @@ impl Attached {
     ) -> Option<Self> {
         let log = session.logs.begin();
         let spawn = |ticket| {
-            let (id, open) = (id.clone(), session.open());
-            let running =
-                Running { session: Arc::clone(&session), log: Arc::clone(&log), id, ticket, guard, open };
+            let (session, log, id) = (Arc::clone(&session), Arc::clone(&log), id.clone());
+            let running = Running { session, log, id, ticket, guard };
             tokio::spawn(run(running, server, request)).abort_handle()
         };
         let is_started = session.in_flight.start(&id, spawn);
-        is_started.then_some(Self { session, log, id: Some(id) })
+        let open = session.open();
+        is_started.then_some(Self { session, log, id: Some(id), _open: open })
     }
 }
 

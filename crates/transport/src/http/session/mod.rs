@@ -63,7 +63,8 @@ impl SessionLimits {
         self
     }
 
-    /// Ends a session that has not been used for that long. Default: 30 minutes.
+    /// Ends a session whose client has been gone for that long, and with it the requests that run on without it.
+    /// Default: 30 minutes.
     #[must_use]
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
@@ -81,7 +82,8 @@ pub(super) struct Session {
     pub(super) kept: Arc<Kept>,
     pub(super) in_flight: InFlight,
     pub(super) logs: Logs,
-    /// How many requests and streams are open.
+    /// How many responses the client waits for or reads. A request that runs on without its client is not among them: it may
+    /// wait for the client for good, to make room or to answer.
     open: AtomicUsize,
     used: Mutex<Instant>,
 }
@@ -145,7 +147,7 @@ impl Session {
         });
     }
 
-    /// Counts a request or a stream until what it gives is dropped.
+    /// Counts a response until what it gives is dropped.
     pub(super) fn open(self: &Arc<Self>) -> Open {
         self.open.fetch_add(1, Ordering::Relaxed);
         Open(Arc::clone(self))
@@ -171,7 +173,7 @@ impl Session {
     }
 }
 
-/// A request or a stream of a session.
+/// A response of a session that the client waits for or reads.
 #[derive(Debug)]
 pub(super) struct Open(Arc<Session>);
 

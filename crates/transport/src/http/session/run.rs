@@ -8,8 +8,8 @@ use towline_core::codec;
 use towline_core::protocol::RequestId;
 use towline_core::{Error, Notifier, Reply, Report, Request, Serve};
 
+use super::Session;
 use super::log::EventLog;
-use super::{Open, Session};
 use crate::call::Call;
 use crate::http::respond;
 use crate::http::service::Guard;
@@ -26,12 +26,11 @@ pub(in crate::http) struct Running {
     pub(in crate::http) id: RequestId,
     pub(in crate::http) ticket: Ticket,
     pub(in crate::http) guard: Option<Guard>,
-    pub(in crate::http) open: Open,
 }
 
 /// Runs a request to its end, and writes what it says on its stream.
 pub(in crate::http) async fn run<S: Serve>(running: Running, server: S, mut request: Request) {
-    let Running { session, log, id, ticket, guard, open } = running;
+    let Running { session, log, id, ticket, guard } = running;
     let version = request.context().version();
     let _end = EndOnDrop(Arc::clone(&log));
     let (sender, asked) = mpsc::channel(NOTIFICATIONS);
@@ -57,7 +56,7 @@ pub(in crate::http) async fn run<S: Serve>(running: Running, server: S, mut requ
         let error = answer.err().filter(|error| !error.is_in_tool());
         log.finish(body, status, error);
     }
-    drop((guard, open));
+    drop(guard);
 }
 
 /// Ends the stream of a request that is cancelled.
