@@ -12,6 +12,7 @@ Commands:
   demo    Start an MCP server on a sample PostgreSQL database, or on sample HTTP APIs, and ask it questions
   test    Run every test of the workspace, with the database they need
   bench   Run the benchmarks, with the database they need
+  soak    Load a server for minutes, and hold what it has left over against what it began with
 
 `cargo xtask <COMMAND> --help` tells more about one of them.";
 
@@ -69,6 +70,21 @@ Environment:
 Options:
   -h, --help                   Print this help";
 
+const SOAK_HELP: &str = "\
+Loads a server over HTTP for minutes, and holds what it has left over against what it began with.
+
+The server is a process of its own. Clients make calls, read what these report, close connections in the middle, open
+streams and never read them, listen to what changes, and begin sessions that nobody ends. Fails when an answer is lost
+or wrong, when files or calls are still open after all that has expired, or when the server holds more memory than
+after a warm-up with the same load, beyond 20 % and 8 MiB.
+
+Usage: cargo xtask soak [OPTIONS]
+
+Options:
+      --minutes <N>        How long the load goes on, after the warm-up [default: 10]
+      --connections <N>    How many clients there are at once [default: 1000]
+  -h, --help               Print this help";
+
 /// What the user asks for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
@@ -78,6 +94,8 @@ pub(crate) enum Command {
     Test(Vec<OsString>),
     /// With arguments for cargo.
     Bench(Vec<OsString>),
+    /// With arguments for the load.
+    Soak(Vec<OsString>),
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -105,6 +123,7 @@ impl Command {
                 Some("demo") => parse_demo(parser),
                 Some("test") => pass_on(&mut parser, TEST_HELP, Self::Test),
                 Some("bench") => pass_on(&mut parser, BENCH_HELP, Self::Bench),
+                Some("soak") => pass_on(&mut parser, SOAK_HELP, Self::Soak),
                 Some("help") => Ok(Self::Help(HELP)),
                 _ => Err(format!("there is no command `{}`", name.display()).into()),
             },
@@ -133,7 +152,7 @@ fn parse_address(text: &str) -> Result<SocketAddr, lexopt::Error> {
         .map_err(|_| format!("`--listen {text}` is not an address and port like 127.0.0.1:8080").into())
 }
 
-/// Everything but a help flag of our own is for cargo.
+/// Everything but a help flag of our own is for the program that the command runs.
 fn pass_on(
     parser: &mut lexopt::Parser,
     help: &'static str,
@@ -178,6 +197,8 @@ mod tests {
             Ok(Command::Test(["-p", "x", "--", "--help"].map(OsString::from).into())),
         );
         check("bench", Ok(Command::Bench(Vec::new())));
+        check("soak --help", Ok(Command::Help(SOAK_HELP)));
+        check("soak --minutes 3", Ok(Command::Soak(["--minutes", "3"].map(OsString::from).into())));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod demo;
 mod install;
 mod process;
 mod report;
+mod soak;
 mod test;
 
 use std::env;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options, &interrupt),
         Command::Test(cargo) => test::run(&cargo, &interrupt),
         Command::Bench(cargo) => bench::run(&cargo, &interrupt),
+        Command::Soak(load) => soak::run(&load, &interrupt),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,131 @@
+//! Loads a server for long, and holds what it has left over against what it began with.
+//!
+//! `cargo xtask soak` runs it. The server is this same program in a process of its own, told `serve ADDRESS`.
+
+mod args;
+mod client;
+mod process;
+mod report;
+mod server;
+mod wire;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::args::{Command, Load};
+use crate::client::{Role, Tally};
+use crate::process::Served;
+
+/// Whatever goes wrong ends the program.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// How much more memory than after the warm-up is no leak: what an allocator keeps is never quite the same.
+const TOLERANCE_PERCENT: u64 = 20;
+const TOLERANCE_KIB: u64 = 8 * 1024;
+/// The server has let go of everything after that long at the most: its timeouts are a few seconds.
+const EXPIRY: Duration = Duration::from_secs(30);
+/// How long to look on afterwards, for what goes back late.
+const SETTLE: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let outcome = args::parse().and_then(|command| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        match command {
+            Command::Serve(address) => runtime.block_on(server::serve(address)).map_err(Into::into),
+            Command::Load(load) => runtime.block_on(run(&load)),
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::failure(&*error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(load: &Load) -> Result<(), Error> {
+    process::raise_descriptors()?;
+    let served = Served::start().await?;
+    // The first request makes what the server makes once.
+    client::gauges(served.address()).await?;
+    let start = rest(&served, None).await?;
+    report::begin(load);
+    report::row("at the start", &start, None);
+
+    let warm_up = (load.duration / 4).min(Duration::from_secs(60));
+    let tally = Arc::<Tally>::default();
+    phase(&served, load.connections, warm_up, &tally, "warm-up").await?;
+    let warm = rest(&served, Some(start.descriptors)).await?;
+    report::row("after the warm-up", &warm, Some(&tally));
+
+    phase(&served, load.connections, load.duration, &tally, "load").await?;
+    let end = rest(&served, Some(start.descriptors)).await?;
+    report::row("after the load", &end, Some(&tally));
+
+    let mut wrong = tally.complaints();
+    let bound = warm.memory_kib * (100 + TOLERANCE_PERCENT) / 100 + TOLERANCE_KIB;
+    if end.memory_kib > bound {
+        wrong.push(format!(
+            "memory: {} KiB after the load, at most {bound} KiB expected (the warm-up's, {TOLERANCE_PERCENT} % and {TOLERANCE_KIB} KiB)",
+            end.memory_kib
+        ));
+    }
+    if end.descriptors != start.descriptors {
+        wrong.push(format!(
+            "descriptors: {} after the load, {} at the start",
+            end.descriptors, start.descriptors
+        ));
+    }
+    if let Err(missing) = tally.is_broad() {
+        wrong.push(missing);
+    }
+    let left = client::gauges(served.address()).await?;
+    if left != "0 running" {
+        wrong.push(format!("calls that were abandoned: {left}"));
+    }
+    served.stop().await?;
+    report::end(&wrong)
+}
+
+/// Runs all clients for that long. Those that never read are let go last, so that the server gives them up by itself.
+async fn phase(
+    served: &Served,
+    connections: usize,
+    duration: Duration,
+    tally: &Arc<Tally>,
+    name: &str,
+) -> Result<(), Error> {
+    let (stop, stopped) = watch::channel(false);
+    let mut clients = JoinSet::new();
+    for number in 0..connections {
+        let role = Role::of(number);
+        clients.spawn(role.play(served.address(), Arc::clone(tally), stopped.clone()));
+    }
+    let begun = Instant::now();
+    let pause = (duration / 8).clamp(Duration::from_secs(1), Duration::from_secs(60));
+    while begun.elapsed() < duration {
+        sleep(pause.min(duration.saturating_sub(begun.elapsed()))).await;
+        report::row(&format!("{name}, {} s", begun.elapsed().as_secs()), &served.sample()?, Some(tally));
+    }
+    stop.send_replace(true);
+    while clients.join_next().await.transpose()?.is_some() {}
+    Ok(())
+}
+
+/// What the server has when nothing goes on.
+async fn rest(served: &Served, descriptors: Option<usize>) -> Result<process::Sample, Error> {
+    let begun = Instant::now();
+    if let Some(expected) = descriptors {
+        while served.sample()?.descriptors > expected && begun.elapsed() < EXPIRY {
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+    sleep(SETTLE).await;
+    served.sample()
+}

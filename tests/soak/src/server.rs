@@ -1,0 +1,109 @@
+//! The server: tools that do little, and timeouts so short that what clients leave behind expires while one looks on.
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
+use towline::http::{HttpServer, HttpService, SessionLimits};
+use towline::{Context, FixedResource, Json, Router, Server, tool_fn};
+
+/// What subscriptions watch.
+pub(crate) const WATCHED: &str = "soak://clock";
+/// How many reports a call of `progress` makes.
+pub(crate) const STEPS: u32 = 5;
+
+const SHORT: Duration = Duration::from_secs(3);
+const MANY: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
+
+#[derive(Deserialize, JsonSchema)]
+struct Terms {
+    a: u64,
+    b: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Sum {
+    sum: u64,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Nothing {}
+
+pub(crate) async fn serve(address: SocketAddr) -> io::Result<()> {
+    let running = Arc::<AtomicUsize>::default();
+    let (of_slow, of_feed, counted) = (Arc::clone(&running), Arc::clone(&running), running);
+    let mut router = Router::new("soak", "1.0.0")
+        .tool(tool_fn("add", "Adds.", async |Terms { a, b }: Terms| Json(Sum { sum: a + b })))
+        .tool(tool_fn("progress", "Reports, and answers.", async |_: Nothing, context: Context| {
+            for step in 1..=STEPS {
+                context.progress(step.into(), Some(STEPS.into()), None).await;
+                sleep(Duration::from_millis(5)).await;
+            }
+            "done"
+        }))
+        .tool(tool_fn("slow", "Takes ten minutes.", move |_: Nothing| {
+            let running = Running::count(&of_slow);
+            async move {
+                sleep(Duration::from_secs(600)).await;
+                drop(running);
+                "slept"
+            }
+        }))
+        .tool(tool_fn("feed", "Reports until nobody listens.", move |_: Nothing, context: Context| {
+            let running = Running::count(&of_feed);
+            async move {
+                let text = "x".repeat(16 * 1024);
+                for step in 0..u32::MAX {
+                    context.progress(step.into(), None, Some(&text)).await;
+                    tokio::task::yield_now().await;
+                }
+                drop(running);
+                "fed"
+            }
+        }))
+        .tool(tool_fn("gauges", "Tells how many long calls run.", move |_: Nothing| {
+            let running = counted.load(Ordering::SeqCst);
+            async move { format!("{running} running") }
+        }))
+        .resource(FixedResource::text(WATCHED, "clock", "text/plain", "it ticks"));
+    let registry = router.registry();
+    tokio::spawn(async move {
+        loop {
+            sleep(Duration::from_millis(500)).await;
+            registry.resource_updated(WATCHED);
+        }
+    });
+    let service = HttpService::new(Server::new(router))
+        .max_in_flight(MANY)
+        .keep_alive(Duration::from_secs(1))
+        .sessions(SessionLimits::new().idle(SHORT));
+    HttpServer::from(service)
+        .max_connections(MANY)
+        .header_timeout(SHORT)
+        .idle_timeout(SHORT)
+        .write_timeout(SHORT)
+        .serve(address)
+        .await
+}
+
+/// A long call.
+struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    fn count(running: &Arc<AtomicUsize>) -> Self {
+        running.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(running))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

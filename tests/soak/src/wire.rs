@@ -1,0 +1,155 @@
+//! As much of HTTP/1.1 and of event streams as the clients here need.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::Error;
+
+/// A connection that is kept from request to request.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    address: SocketAddr,
+    buffer: Vec<u8>,
+}
+
+/// How a response begins.
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) session: Option<String>,
+    length: Option<usize>,
+    is_stream: bool,
+}
+
+/// The events of a response, as they come.
+pub(crate) struct Events<'a> {
+    connection: &'a mut Connection,
+    text: Vec<u8>,
+    is_done: bool,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Result<Self, Error> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, address, buffer: Vec::new() })
+    }
+
+    /// One that can hold little of what it does not read.
+    pub(crate) async fn open_narrow(address: SocketAddr) -> Result<Self, Error> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(4096)?;
+        Ok(Self { stream: socket.connect(address).await?, address, buffer: Vec::new() })
+    }
+
+    pub(crate) async fn send(&mut self, method: &str, headers: &str, body: &str) -> Result<(), Error> {
+        let request = format!(
+            "{method} /mcp HTTP/1.1\r\nHost: {}\r\nAccept: application/json, text/event-stream\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+            self.address,
+            body.len()
+        );
+        Ok(self.stream.write_all(request.as_bytes()).await?)
+    }
+
+    pub(crate) async fn head(&mut self) -> Result<Head, Error> {
+        loop {
+            let mut headers = [httparse::EMPTY_HEADER; 32];
+            let mut response = httparse::Response::new(&mut headers);
+            if let httparse::Status::Complete(end) = response.parse(&self.buffer)? {
+                let find = |name: &str| {
+                    let header =
+                        response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+                    std::str::from_utf8(header.value).ok()
+                };
+                let head = Head {
+                    status: response.code.unwrap_or_default(),
+                    session: find("mcp-session-id").map(str::to_owned),
+                    length: find("content-length").and_then(|length| length.parse().ok()),
+                    is_stream: find("content-type") == Some("text/event-stream"),
+                };
+                self.buffer.drain(..end);
+                return Ok(head);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// The messages of a response, to its end: one of JSON, or those of a stream.
+    pub(crate) async fn messages(&mut self) -> Result<Vec<Value>, Error> {
+        let head = self.head().await?;
+        let mut messages = Vec::new();
+        if head.is_stream {
+            let mut events = self.events();
+            while let Some(message) = events.next().await? {
+                messages.push(message);
+            }
+        } else {
+            let body = self.body(&head).await?;
+            messages.push(serde_json::from_slice(&body)?);
+        }
+        if head.status == 200 { Ok(messages) } else { Err(format!("{}: {messages:?}", head.status).into()) }
+    }
+
+    /// The body of a response that has a length.
+    pub(crate) async fn body(&mut self, head: &Head) -> Result<Vec<u8>, Error> {
+        let length = head.length.unwrap_or_default();
+        while self.buffer.len() < length {
+            self.fill().await?;
+        }
+        Ok(self.buffer.drain(..length).collect())
+    }
+
+    pub(crate) fn events(&mut self) -> Events<'_> {
+        Events { connection: self, text: Vec::new(), is_done: false }
+    }
+
+    /// A chunk of a body. The last one is empty.
+    async fn chunk(&mut self) -> Result<Vec<u8>, Error> {
+        loop {
+            if let httparse::Status::Complete((start, length)) =
+                httparse::parse_chunk_size(&self.buffer).map_err(|_| "a chunk has no length")?
+            {
+                let end = start + usize::try_from(length)? + 2;
+                while self.buffer.len() < end {
+                    self.fill().await?;
+                }
+                let chunk = self.buffer[start..end - 2].to_vec();
+                self.buffer.drain(..end);
+                return Ok(chunk);
+            }
+            self.fill().await?;
+        }
+    }
+
+    async fn fill(&mut self) -> Result<(), Error> {
+        match self.stream.read_buf(&mut self.buffer).await? {
+            0 => Err("the server closed the connection".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Events<'_> {
+    /// The next message. `None` at the end of the stream.
+    pub(crate) async fn next(&mut self) -> Result<Option<Value>, Error> {
+        loop {
+            while let Some(end) = self.text.windows(2).position(|pair| pair == b"\n\n") {
+                let event: Vec<u8> = self.text.drain(..end + 2).collect();
+                let event = std::str::from_utf8(&event)?;
+                let data = event.lines().find_map(|line| line.strip_prefix("data: "));
+                if let Some(data) = data.filter(|data| !data.is_empty()) {
+                    return Ok(Some(serde_json::from_str(data)?));
+                }
+            }
+            if self.is_done {
+                return if self.text.is_empty() { Ok(None) } else { Err("an event is cut off".into()) };
+            }
+            let chunk = self.connection.chunk().await?;
+            self.is_done = chunk.is_empty();
+            self.text.extend(chunk);
+        }
+    }
+}
