@@ -33,6 +33,8 @@ impl Served {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["serve", &address.to_string()]).stdin(Stdio::null()).kill_on_drop(true);
+        // glibc then gives back what is freed, instead of keeping it for later: what is left is in use.
+        command.env("MALLOC_MMAP_THRESHOLD_", "4096").env("MALLOC_TRIM_THRESHOLD_", "65536");
         let mut child = command.spawn()?;
         let id = child.id().ok_or("the server has no process id")?;
         let listens = async {

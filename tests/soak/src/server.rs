@@ -58,7 +58,7 @@ pub(crate) async fn serve(address: SocketAddr) -> io::Result<()> {
         .tool(tool_fn("feed", "Reports until nobody listens.", move |_: Nothing, context: Context| {
             let running = Running::count(&of_feed);
             async move {
-                let text = "x".repeat(16 * 1024);
+                let text = "x".repeat(8 * 1024);
                 for step in 0..u32::MAX {
                     context.progress(step.into(), None, Some(&text)).await;
                     tokio::task::yield_now().await;

@@ -1,6 +1,6 @@
 //! As much of HTTP/1.1 and of event streams as the clients here need.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,16 +32,22 @@ pub(crate) struct Events<'a> {
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self, Error> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, address, buffer: Vec::new() })
+        Self::through(TcpSocket::new_v4()?, address).await
     }
 
     /// One that can hold little of what it does not read.
     pub(crate) async fn open_narrow(address: SocketAddr) -> Result<Self, Error> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(4096)?;
-        Ok(Self { stream: socket.connect(address).await?, address, buffer: Vec::new() })
+        Self::through(socket, address).await
+    }
+
+    /// From one of many addresses of this machine, since a server bounds what it does for one.
+    async fn through(socket: TcpSocket, address: SocketAddr) -> Result<Self, Error> {
+        socket.bind((Ipv4Addr::new(127, 0, fastrand::u8(1..), fastrand::u8(1..)), 0).into())?;
+        let stream = socket.connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, address, buffer: Vec::new() })
     }
 
     pub(crate) async fn send(&mut self, method: &str, headers: &str, body: &str) -> Result<(), Error> {
