@@ -76,7 +76,7 @@ Loads a server over HTTP for minutes, and holds what it has left over against wh
 The server is a process of its own. Clients make calls, read what these report, close connections in the middle, open
 streams and never read them, listen to what changes, and begin sessions that nobody ends. Fails when an answer is lost
 or wrong, when files or calls are still open after all that has expired, or when the server holds more memory than
-after a warm-up with the same load, beyond 20 % and 8 MiB.
+after a warm-up with the same load, beyond 20 % and 16 MiB.
 
 Usage: cargo xtask soak [OPTIONS]
 

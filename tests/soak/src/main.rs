@@ -26,7 +26,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// How much more memory than after the warm-up is no leak: what an allocator keeps is never quite the same.
 const TOLERANCE_PERCENT: u64 = 20;
-const TOLERANCE_KIB: u64 = 8 * 1024;
+const TOLERANCE_KIB: u64 = 16 * 1024;
 /// The server has let go of everything after that long at the most: its timeouts are a few seconds.
 const EXPIRY: Duration = Duration::from_secs(30);
 /// How long to look on afterwards, for what goes back late.
