@@ -467,37 +467,3 @@ mod http_sse {
         assert_eq!(server.send(evil).await.status, 403);
     }
 }
-
-#[tokio::test]
-async fn a_call_whose_client_is_gone_for_good_ends_with_the_session() {
-    let running = Arc::new(());
-    let counted = Arc::clone(&running);
-    let flood = tool_fn("flood", "Reports for good.", move |_: Nothing, context: Context| {
-        let counted = Arc::clone(&counted);
-        async move {
-            for step in 0..u32::MAX {
-                context.progress(step.into(), None, None).await;
-            }
-            drop(counted);
-            "done"
-        }
-    });
-    let idle = SessionLimits::new().idle(Duration::from_millis(200));
-    let service = HttpService::new(Server::new(router().tool(flood))).sessions(idle);
-    let server = Running::service(service).await;
-    let idle_tools = Arc::strong_count(&running);
-    // One waits for its client to read, the other for an answer.
-    for tool in ["flood", "greet"] {
-        let client = Client::begin(&server, "2025-11-25").await;
-        let mut connection = server.connect().await;
-        connection.write(client.call(1, tool, r#""progressToken":1"#)).await;
-        event(&mut connection).await;
-        // As long as the client is there the session is too.
-        tokio::time::sleep(Duration::from_millis(600)).await;
-        assert_eq!(server.send(client.call(2, "ping", "")).await.status, 200, "{tool}");
-        drop(connection);
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        assert_eq!(server.send(client.call(3, "ping", "")).await.status, 404, "{tool}");
-        assert_eq!(Arc::strong_count(&running), idle_tools, "{tool}");
-    }
-}
