@@ -59,3 +59,15 @@ pub mod caching {}
 #[cfg(all(feature = "stdio", feature = "middleware"))]
 #[doc = include_str!("../../../docs/guides/what-to-measure.md")]
 pub mod what_to_measure {}
+
+#[cfg(all(feature = "http", feature = "middleware", feature = "ops"))]
+#[doc = include_str!("../../../docs/guides/watch-it.md")]
+pub mod watch_it {}
+
+#[cfg(all(feature = "http", feature = "middleware", feature = "ops"))]
+#[doc = include_str!("../../../docs/guides/run-it-in-production.md")]
+pub mod run_it_in_production {}
+
+#[cfg(all(feature = "http", feature = "middleware", feature = "ops"))]
+#[doc = include_str!("../../../docs/guides/kubernetes.md")]
+pub mod kubernetes {}
