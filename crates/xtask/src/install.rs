@@ -21,6 +21,8 @@ pub(crate) enum Need {
     Python,
     /// Node.js with npm, for what the tests take from npm.
     Node,
+    /// Chromium and its driver, for the test of the dashboard.
+    Chromium,
 }
 
 impl Need {
@@ -30,6 +32,7 @@ impl Need {
             Self::Libclang => has_libclang(),
             Self::Python => succeeds("python3", &["-c", "import venv, ensurepip"]),
             Self::Node => exists("node") && exists("npm"),
+            Self::Chromium => exists("chromium") && exists("chromedriver"),
         }
     }
 
@@ -39,6 +42,7 @@ impl Need {
             Self::Libclang => &["libclang-dev"],
             Self::Python => &["python3-venv"],
             Self::Node => &["nodejs", "npm"],
+            Self::Chromium => &["chromium", "chromium-driver"],
         }
     }
 
@@ -48,6 +52,7 @@ impl Need {
             Self::Libclang => "libclang (to build the binding to PostgreSQL's parser)",
             Self::Python => "Python 3 with venv",
             Self::Node => "Node.js with npm",
+            Self::Chromium => "Chromium with its driver",
         }
     }
 }
