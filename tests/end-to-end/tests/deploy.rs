@@ -91,7 +91,7 @@ fn manifests() -> Vec<Value> {
 #[test]
 fn pods_may_do_nothing_that_they_need_not() {
     let all = manifests();
-    let of = |kind: &str| all.iter().filter(move |one| one["kind"] == kind);
+    let of = |kind: &'static str| all.iter().filter(move |one| one["kind"] == kind);
     let replicas = of("Deployment").filter_map(|one| one["spec"]["replicas"].as_u64()).max();
     assert_eq!(replicas, Some(3));
     let pods: Vec<_> = of("Deployment")
