@@ -5,24 +5,26 @@
 //!
 //! ```
 //! use serde::Deserialize;
-//! use towline_ops::{ServerConfig, Settings};
+//! use towline_ops::{AuthConfig, ServerConfig, Settings};
 //!
 //! #[derive(Deserialize)]
 //! #[serde(deny_unknown_fields, default)]
 //! #[derive(Default)]
 //! struct Config {
 //!     server: ServerConfig,
+//!     auth: AuthConfig,
 //!     greeting: String,
 //! }
 //!
 //! let environment = [("TOWLINE__GREETING".to_owned(), "Hello".to_owned())];
 //! let (config, source) = Settings::read(None, environment)?.parse::<Config>()?;
-//! config.server.check(&source)?;
+//! config.server.check(&config.auth, &source)?;
 //! assert_eq!(config.greeting, "Hello");
 //! # Ok::<(), towline_ops::Failure>(())
 //! ```
 
 mod args;
+mod auth;
 mod failure;
 mod logs;
 mod serve;
@@ -31,6 +33,7 @@ mod settings;
 mod source;
 
 pub use args::ServeArgs;
+pub use auth::{AuthConfig, JwtConfig, ScopesConfig};
 pub use failure::Failure;
 pub use logs::log_to_stderr;
 pub use serve::{environment, say, serve};

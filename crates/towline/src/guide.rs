@@ -55,3 +55,7 @@ pub mod caching {}
 #[cfg(all(feature = "stdio", feature = "middleware"))]
 #[doc = include_str!("../../../docs/guides/what-to-measure.md")]
 pub mod what_to_measure {}
+
+#[cfg(all(feature = "http", feature = "auth"))]
+#[doc = include_str!("../../../docs/guides/who-may-call-what.md")]
+pub mod who_may_call_what {}

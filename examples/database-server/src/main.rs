@@ -44,7 +44,9 @@ async fn run(args: &ops::ServeArgs, config: &Config) -> Result<(), Failure> {
         ops::say(&format!("The configuration works. Databases: {}", names.join(", ")));
         return Ok(());
     }
-    ops::serve(&config.server, Server::new(router).layer(stack.server())).await
+    // Within what counts: a refusal is one of the things that happen.
+    let server = Server::new(router).layer(config.auth.scopes()).layer(stack.server());
+    ops::serve(&config.server, &config.auth, server).await
 }
 
 /// What the server offers, with the layers of its tools and databases around them.
