@@ -12,6 +12,8 @@ use serde_json::value::RawValue;
 
 /// More characters than these of a URI that does not exist are not sent back.
 const MAX_URI: usize = 2048;
+/// More characters than these of a name that does not exist are not sent back.
+const MAX_NAME: usize = 128;
 
 /// A boxed error, as tower's own layers return it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -205,6 +207,17 @@ impl Error {
         Self::no_resource(uri, "resource not found")
     }
 
+    /// There is no tool of that name, or none that the caller may know of. The client reads the beginning of the name again.
+    pub fn tool_not_found(name: &str) -> Self {
+        Self::invalid_params(format!("unknown tool: {}", beginning(name)))
+    }
+
+    /// There is no prompt of that name, or none that the caller may know of. The client reads the beginning of the name
+    /// again.
+    pub fn prompt_not_found(name: &str) -> Self {
+        Self::invalid_params(format!("unknown prompt: {}", beginning(name)))
+    }
+
     pub(crate) fn no_resource(uri: &str, message: impl Into<Cow<'static, str>>) -> Self {
         #[derive(Serialize)]
         struct Data<'a> {
@@ -294,6 +307,11 @@ impl Error {
     pub(crate) fn server_meta(&self) -> Option<&str> {
         self.0.server_meta.as_deref()
     }
+}
+
+/// What is sent back of a name that does not exist.
+fn beginning(name: &str) -> String {
+    name.chars().take(MAX_NAME).collect()
 }
 
 impl fmt::Debug for Error {

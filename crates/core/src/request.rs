@@ -193,6 +193,14 @@ impl Reply {
         &self.bytes
     }
 
+    /// The same answer with another `result`, for layers that leave something out of it. It must be JSON text of an object of
+    /// the same kind.
+    #[must_use]
+    pub fn with_bytes(mut self, bytes: impl Into<Bytes>) -> Self {
+        self.bytes = bytes.into();
+        self
+    }
+
     /// What it says of the work.
     pub fn kind(&self) -> AnswerKind {
         self.kind

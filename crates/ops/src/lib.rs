@@ -5,25 +5,27 @@
 //!
 //! ```
 //! use serde::Deserialize;
-//! use towline_ops::{ServerConfig, Settings};
+//! use towline_ops::{AuthConfig, ServerConfig, Settings};
 //!
 //! #[derive(Deserialize)]
 //! #[serde(deny_unknown_fields, default)]
 //! #[derive(Default)]
 //! struct Config {
 //!     server: ServerConfig,
+//!     auth: AuthConfig,
 //!     greeting: String,
 //! }
 //!
 //! let environment = [("TOWLINE__GREETING".to_owned(), "Hello".to_owned())];
 //! let (config, source) = Settings::read(None, environment)?.parse::<Config>()?;
-//! config.server.check(&source)?;
+//! config.server.check(&config.auth, &source)?;
 //! assert_eq!(config.greeting, "Hello");
 //! # Ok::<(), towline_ops::Failure>(())
 //! ```
 
 mod admin;
 mod args;
+mod auth;
 mod failure;
 mod healthcheck;
 mod logs;
@@ -34,6 +36,7 @@ mod source;
 
 pub use admin::{Admin, AdminConfig, Drain};
 pub use args::{Command, ServeArgs};
+pub use auth::{AuthConfig, JwtConfig, ScopesConfig};
 pub use failure::Failure;
 pub use healthcheck::healthcheck;
 pub use logs::log_to_stderr;

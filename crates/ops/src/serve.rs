@@ -3,21 +3,27 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::time::sleep;
+use towline_auth::AuthLayer;
 use towline_core::Serve;
 use towline_transport::http::{HttpServer, HttpService};
 use towline_transport::{shutdown_signal, stdio};
 
-use crate::{Drain, Failure, ServerConfig};
+use crate::{AuthConfig, Drain, Failure, ServerConfig};
 
-/// Serves as the settings say, until the client or a signal ends it.
+/// Serves as the settings say, until the client or a signal ends it. Over HTTP it lets nobody pass whom `auth` does not know.
 ///
 /// At SIGTERM or SIGINT the server is no longer ready at once; after a delay it takes no connections any more, and what runs
 /// has its time to end. A second signal ends the process where it stands.
 ///
 /// # Errors
 ///
-/// When it cannot listen, or serving fails.
-pub async fn serve(config: &ServerConfig, server: impl Serve, drain: &Drain) -> Result<(), Failure> {
+/// When it cannot listen, the API keys cannot be read, or serving fails.
+pub async fn serve(
+    config: &ServerConfig,
+    auth: &AuthConfig,
+    server: impl Serve,
+    drain: &Drain,
+) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::refused(format!("serving failed: {error}"));
     if config.stdio {
         return stdio::serve(server).await.map_err(failed);
@@ -27,7 +33,7 @@ pub async fn serve(config: &ServerConfig, server: impl Serve, drain: &Drain) -> 
     let origins = config.allowed_origins.iter().cloned();
     let service = origins.fold(service, HttpService::allow_origin);
     let grace = Duration::from_millis(config.shutdown_grace_ms);
-    let serving = HttpServer::from(service).path(config.path.as_str()).shutdown_grace(grace);
+    let http = HttpServer::from(service).path(config.path.as_str()).shutdown_grace(grace);
     let listener = TcpListener::bind(config.listen).await.map_err(|error| match error.kind() {
         ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
             let (address, why) = (config.listen, error.kind());
@@ -35,8 +41,16 @@ pub async fn serve(config: &ServerConfig, server: impl Serve, drain: &Drain) -> 
         }
         _ => failed(error),
     })?;
-    let delay = Duration::from_millis(config.shutdown_delay_ms);
-    serving.serve_until(listener, end(drain, delay)).await.map_err(failed)
+    let end = end(drain, Duration::from_millis(config.shutdown_delay_ms));
+    let served = match auth.layer()? {
+        None => http.serve_until(listener, end).await,
+        Some(layer) => {
+            let origins = config.allowed_origins.iter().map(ToString::to_string);
+            let layer = origins.fold(layer, AuthLayer::readable_by);
+            http.layer(layer).serve_until(listener, end).await
+        }
+    };
+    served.map_err(failed)
 }
 
 /// Waits until the process is asked to end, says that it is no longer ready, and lets the delay pass.

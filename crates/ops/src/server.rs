@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer};
 use towline_transport::http::{Host, Origin};
 
-use crate::{Failure, Source};
+use crate::{AuthConfig, Failure, Source};
 
 /// How to serve: the section `[server]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,15 +54,16 @@ impl ServerConfig {
     /// # Errors
     ///
     /// Names the key to change.
-    pub fn check(&self, source: &Source) -> Result<(), Failure> {
+    pub fn check(&self, auth: &AuthConfig, source: &Source) -> Result<(), Failure> {
+        auth.check(source)?;
         if !self.path.starts_with('/') {
             return Err(source.tell("server.path", "must begin with `/`"));
         }
-        if !self.stdio && !self.listen.ip().is_loopback() && !self.allow_unauthenticated {
+        if !self.stdio && !self.listen.ip().is_loopback() && !auth.is_on() && !self.allow_unauthenticated {
             let address = self.listen;
             let problem = format!(
-                "{address} lets other machines use the tools without authentication; listen on 127.0.0.1, or say \
-                 --allow-unauthenticated if the network keeps strangers out"
+                "{address} lets other machines use the tools without authentication; set api_keys or jwt in [auth], listen on \
+                 127.0.0.1, or say --allow-unauthenticated if the network keeps strangers out"
             );
             return Err(source.tell("server.listen", &problem));
         }

@@ -71,3 +71,7 @@ pub mod run_it_in_production {}
 #[cfg(all(feature = "http", feature = "middleware", feature = "ops"))]
 #[doc = include_str!("../../../docs/guides/kubernetes.md")]
 pub mod kubernetes {}
+
+#[cfg(all(feature = "http", feature = "auth"))]
+#[doc = include_str!("../../../docs/guides/who-may-call-what.md")]
+pub mod who_may_call_what {}

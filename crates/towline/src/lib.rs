@@ -29,6 +29,8 @@
 //!
 //! | feature | what it brings | default |
 //! |---|---|---|
+//! | `auth` | who may call what over HTTP: API keys, OAuth 2.1 access tokens and scopes | no |
+//! | `introspection` | asks the authorization server about tokens that cannot be read (RFC 7662) | no |
 //! | `stdio` | serving over standard input and output, as desktop clients start servers | yes |
 //! | `http` | serving Streamable HTTP over HTTP/1.1 and HTTP/2, also within axum or hyper | yes |
 //! | `http-api` | HTTP APIs as tools: configured, bounded, and unable to reach anything else | no |
@@ -44,6 +46,8 @@ pub mod guide;
 
 pub use towline_core::*;
 
+#[cfg(feature = "auth")]
+pub use towline_auth as auth;
 #[cfg(feature = "http-api")]
 pub use towline_http_api as http_api;
 #[cfg(feature = "middleware")]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use towline::http_api::{self, ApisConfig};
 use towline::middleware::{StackConfig, Switch};
-use towline::ops::{AdminConfig, Failure, ServerConfig, Source};
+use towline::ops::{AdminConfig, AuthConfig, Failure, ServerConfig, Source};
 
 use crate::args::Args;
 
@@ -16,6 +16,9 @@ pub(crate) struct Config {
     /// Where operators look.
     #[serde(default)]
     pub(crate) admin: AdminConfig,
+    /// Who may call over HTTP, and what.
+    #[serde(default)]
+    pub(crate) auth: AuthConfig,
     /// By the name that callers use.
     #[serde(default)]
     pub(crate) apis: ApisConfig,
@@ -35,7 +38,7 @@ impl Config {
     ) -> Result<Self, Failure> {
         let (mut config, source) = args.common.settings(environment)?.parse::<Self>()?;
         config.source = source;
-        config.server.check(&config.source)?;
+        config.server.check(&config.auth, &config.source)?;
         if config.apis.0.is_empty() {
             return Err(Failure::settings(
                 "no API is set: give an [apis.NAME] section in the file of --config",

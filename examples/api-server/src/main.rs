@@ -52,7 +52,9 @@ async fn run(args: &ops::ServeArgs, config: &Config) -> Result<(), Failure> {
     let about = ("api-server", env!("CARGO_PKG_VERSION"));
     let checks = apis.iter().map(|api| Arc::new(api.clone()) as Arc<dyn HealthCheck>);
     Admin::new(&config.admin, &config.source, about, &stack, checks, &drain)?.start().await?;
-    ops::serve(&config.server, Server::new(router).layer(stack.server()), &drain).await
+    // Within what counts: a refusal is one of the things that happen.
+    let server = Server::new(router).layer(config.auth.scopes()).layer(stack.server());
+    ops::serve(&config.server, &config.auth, server, &drain).await
 }
 
 /// What the server offers, with the layers of its tools around them.

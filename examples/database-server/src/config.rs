@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use towline::middleware::StackConfig;
-use towline::ops::{AdminConfig, Failure, ServerConfig, Source};
+use towline::ops::{AdminConfig, AuthConfig, Failure, ServerConfig, Source};
 use towline::postgres::DatabaseConfig;
 
 use crate::args::Args;
@@ -21,6 +21,9 @@ pub(crate) struct Config {
     /// Where operators look.
     #[serde(default)]
     pub(crate) admin: AdminConfig,
+    /// Who may call over HTTP, and what.
+    #[serde(default)]
+    pub(crate) auth: AuthConfig,
     /// By the name that callers use.
     #[serde(default)]
     pub(crate) databases: BTreeMap<String, DatabaseConfig>,
@@ -50,7 +53,7 @@ impl Config {
 
     /// Holds the settings against what can work.
     fn check(mut self) -> Result<Self, Failure> {
-        self.server.check(&self.source)?;
+        self.server.check(&self.auth, &self.source)?;
         if self.databases.is_empty() {
             return Err(Failure::settings(
                 "no database is set: give --database-url, DATABASE_URL, or a [databases.NAME] section in the file of \
@@ -97,6 +100,17 @@ mod tests {
     }
 
     #[test]
+    fn other_machines_are_served_if_callers_are_known_or_it_is_asked_for_in_plain_words() {
+        let open = FILE.replace("127.0.0.1:1", "0.0.0.0:1");
+        assert!(load(&open, &["--allow-unauthenticated"], &[]).is_ok());
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys.toml");
+        std::fs::write(&keys, "").unwrap();
+        let auth = format!("[auth]\napi_keys = {keys:?}\nscopes.tools.execute_query = [\"db:read\"]\n");
+        assert!(load(&format!("{open}\n{auth}"), &[], &[]).is_ok());
+    }
+
+    #[test]
     fn a_mistake_names_line_and_key_and_no_secret() {
         let with = |line: &str| FILE.to_owned() + line + "\n";
         for (file, expected) in [
@@ -129,6 +143,25 @@ mod tests {
             ),
             (String::new(), "no database is set"),
             (FILE.replace("127.0.0.1:1", "0.0.0.0:1"), "lets other machines use the tools"),
+            (with("\n[auth]\napi_keys = \"/nowhere\""), "server.toml, line 9: auth.api_keys: cannot be read"),
+            (
+                with("\n[auth.scopes]\ntools = { a = [\"x\"] }"),
+                "auth: protects nothing without `api_keys` or `jwt`",
+            ),
+            (
+                with("\n[auth.jwt]\nissuer = \"https://i\"\njwks_url = \"https://i/keys\""),
+                "auth.resource: is missing",
+            ),
+            (
+                with(
+                    "\n[auth]\nresource = \"https://m/mcp\"\njwt = { issuer = \"i\", jwks_url = \"http://i\" }",
+                ),
+                "server.toml, line 10: auth.jwt.jwks_url: must be an https:// URL",
+            ),
+            (
+                with("\n[auth.jwt]\nissuer = \"i\"\njwks_url = \"https://i\"\nalgorithms = [\"HS256\"]"),
+                "server.toml, line 11: auth.jwt.algorithms[0]: unknown variant",
+            ),
         ] {
             let error = load(&file, &[], &[]).unwrap_err();
             assert!(error.contains(expected), "{file}\ngave {error}");

@@ -181,7 +181,7 @@ impl PromptSet {
     }
 
     fn find(&self, name: &str) -> Result<usize, Error> {
-        self.by_name.get(name).copied().ok_or_else(|| unknown(name))
+        self.by_name.get(name).copied().ok_or_else(|| Error::prompt_not_found(name))
     }
 
     /// Whether anything can be suggested for any argument of any prompt.
@@ -242,11 +242,6 @@ impl Entry {
             None => RawJson::from_value(&values.into_iter().collect::<std::collections::BTreeMap<_, _>>()),
         }
     }
-}
-
-fn unknown(name: &str) -> Error {
-    let name: String = name.chars().take(128).collect();
-    Error::invalid_params(format!("unknown prompt: {name}"))
 }
 
 impl fmt::Debug for PromptSet {

@@ -178,7 +178,7 @@ impl ToolSet {
         arguments: Option<RawJson>,
         context: Context,
     ) -> Result<CallFuture, Error> {
-        let at = *self.by_name.get(name).ok_or_else(|| unknown(name))?;
+        let at = *self.by_name.get(name).ok_or_else(|| Error::tool_not_found(name))?;
         let entry = &self.entries[at];
         let raw = arguments.filter(|json| json.as_str() != "null").unwrap_or(RawJson::EMPTY_OBJECT);
         if !raw.as_str().starts_with('{') {
@@ -249,9 +249,4 @@ fn check_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err("a name has 1 to 128 of A-Z, a-z, 0-9, `_`, `-` and `.`".into())
-}
-
-fn unknown(name: &str) -> Error {
-    let name: String = name.chars().take(128).collect();
-    Error::invalid_params(format!("unknown tool: {name}"))
 }

@@ -74,6 +74,23 @@ impl FromStr for Origin {
     }
 }
 
+/// As browsers write it: in lower case, without the scheme's own port.
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = self.scheme.to_ascii_lowercase();
+        write!(f, "{scheme}://")?;
+        match &self.name {
+            Name::Address(IpAddr::V6(address)) => write!(f, "[{address}]")?,
+            Name::Address(address) => write!(f, "{address}")?,
+            Name::Domain(domain) => f.write_str(&domain.to_ascii_lowercase())?,
+        }
+        match self.port.filter(|port| Some(*port) != default_port(&scheme)) {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What is let through, besides what is local.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Allowed {
@@ -172,6 +189,18 @@ impl From<IpAddr> for Host {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_is_written_as_browsers_write_it() {
+        for (text, written) in [
+            ("HTTPS://App.Example:443", "https://app.example"),
+            ("http://localhost:6274", "http://localhost:6274"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("app://main", "app://main"),
+        ] {
+            assert_eq!(text.parse::<Origin>().unwrap().to_string(), written);
+        }
+    }
 
     fn allowed() -> Allowed {
         Allowed {

@@ -1,5 +1,6 @@
 //! One connection, over HTTP/1.1 or HTTP/2.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,12 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
-use towline_core::Serve;
+use tower::ServiceExt;
+use tower::util::Oneshot;
+use towline_core::{BoxError, Extensions, Serve};
 
 use super::future::ResponseFuture;
 use super::respond::ResponseBody;
@@ -34,17 +38,20 @@ impl Stop {
 }
 
 /// Serves a connection to its end: the client's, one that [`Watch`] sees, or a stop.
-pub(super) async fn serve<S: Serve>(
+pub(super) async fn serve<R, B>(
     stream: TcpStream,
     builder: Arc<auto::Builder<TokioExecutor>>,
-    service: HttpService<S>,
+    requests: R,
     Connection { activity, tick: period }: Connection,
     timeouts: Timeouts,
     stop: Arc<Stop>,
-) {
+) where
+    R: HttpRequests<B>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
     let socket = Socket::new(stream);
     let stream = Watched::new(socket.clone(), Arc::clone(&activity));
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), Requests(service)));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), requests));
     let mut watch = Watch::new(timeouts, period);
     let mut tick = pin!(sleep(period));
     let mut closing = false;
@@ -82,15 +89,61 @@ pub(super) async fn serve<S: Serve>(
     }
 }
 
-/// [`HttpService`] as hyper calls it, without a clone or a box per request.
-struct Requests<S>(HttpService<S>);
+/// What answers the requests of one connection, as hyper calls it.
+pub(super) trait HttpRequests<B>:
+    hyper::service::Service<
+        http::Request<Incoming>,
+        Response = http::Response<B>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Send
+    + 'static
+{
+}
+
+impl<R, B> HttpRequests<B> for R where
+    R: hyper::service::Service<
+            http::Request<Incoming>,
+            Response = http::Response<B>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Send
+        + 'static
+{
+}
+
+/// [`HttpService`] alone, without a clone or a box per request.
+pub(super) struct Requests<S>(pub(super) HttpService<S>);
 
 impl<S: Serve> hyper::service::Service<http::Request<Incoming>> for Requests<S> {
     type Response = http::Response<ResponseBody<S>>;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
     type Future = ResponseFuture<S, Incoming>;
 
     fn call(&self, request: http::Request<Incoming>) -> Self::Future {
         self.0.handle(request)
+    }
+}
+
+/// [`HttpService`] with layers around it. They are shared by all connections, so what is known of this one travels with each
+/// request.
+pub(super) struct LayeredRequests<T> {
+    pub(super) service: T,
+    pub(super) extensions: Extensions,
+    pub(super) connection: Connection,
+}
+
+impl<T> hyper::service::Service<http::Request<Incoming>> for LayeredRequests<T>
+where
+    T: tower::Service<http::Request<Incoming>, Error = Infallible> + Clone,
+{
+    type Response = T::Response;
+    type Error = Infallible;
+    type Future = Oneshot<T, http::Request<Incoming>>;
+
+    fn call(&self, mut request: http::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.extensions.clone());
+        request.extensions_mut().insert(self.connection.clone());
+        self.service.clone().oneshot(request)
     }
 }

@@ -14,6 +14,7 @@ mod head;
 #[cfg(feature = "http-sse")]
 mod http_sse;
 mod in_flight;
+mod layered;
 mod message;
 mod refusal;
 mod respond;
@@ -27,6 +28,7 @@ use std::io;
 
 pub use allow::{Host, InvalidName, Origin};
 pub use future::ResponseFuture;
+pub use layered::{Answers, LayeredHttpServer};
 pub use respond::ResponseBody;
 pub use server::HttpServer;
 pub use service::HttpService;

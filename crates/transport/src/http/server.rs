@@ -8,15 +8,17 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http_body::Body;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use towline_core::{ClientAddr, Extensions, Serve};
+use towline_core::{BoxError, ClientAddr, Extensions, Serve};
 
-use super::connection::{self, Stop};
+use super::connection::{self, HttpRequests, Requests, Stop};
+use super::layered::LayeredHttpServer;
 use super::service::{Connection, HttpService};
 use super::watch::Timeouts;
 use crate::attend::Attendant;
@@ -170,6 +172,32 @@ impl<S: Serve> HttpServer<S> {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
+        let prepare = |service: HttpService<S>| {
+            move |extensions, connection| Requests(service.for_connection(extensions, connection))
+        };
+        self.run(listener, shutdown, prepare).await
+    }
+
+    /// Puts a tower layer around the service that answers requests, such as one that authenticates them.
+    ///
+    /// It is applied once, when serving begins, and stands around all paths: also those at which there is nothing. In the
+    /// request's extensions it finds a [`towline_core::Extensions`] with the client's address.
+    pub fn layer<L>(self, layer: L) -> LayeredHttpServer<S, L> {
+        LayeredHttpServer { server: self, layer }
+    }
+
+    /// Serves with what `prepare` makes of the service, and that of each connection.
+    pub(super) async fn run<M, R, B>(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send,
+        prepare: impl FnOnce(HttpService<S>) -> M + Send,
+    ) -> io::Result<()>
+    where
+        M: Fn(Extensions, Connection) -> R + Send,
+        R: HttpRequests<B>,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
         let address = listener.local_addr()?;
         let mut service = self.service.path(self.path);
         // An address is no name that an attacker could make point here.
@@ -180,7 +208,7 @@ impl<S: Serve> HttpServer<S> {
         let _attendant = Attendant::start(move || in_flight.is_busy());
         let tick = self.timeouts.tick(service.longest_body());
         let mut connections = Connections {
-            service,
+            requests: prepare(service.clone()),
             builder: Arc::new(builder(self.max_head)),
             timeouts: self.timeouts,
             tick,
@@ -194,7 +222,7 @@ impl<S: Serve> HttpServer<S> {
             () = connections.accept(&listener) => {}
         }
         drop(listener);
-        connections.service.close_streams();
+        service.close_streams();
         connections.finish(self.shutdown_grace).await;
         Ok(())
     }
@@ -213,8 +241,9 @@ fn builder(max_head: usize) -> auto::Builder<TokioExecutor> {
 }
 
 /// The connections of one listener.
-struct Connections<S> {
-    service: HttpService<S>,
+struct Connections<M> {
+    /// Makes what answers the requests of a connection.
+    requests: M,
     builder: Arc<auto::Builder<TokioExecutor>>,
     timeouts: Timeouts,
     tick: Duration,
@@ -223,8 +252,13 @@ struct Connections<S> {
     tasks: JoinSet<()>,
 }
 
-impl<S: Serve> Connections<S> {
-    async fn accept(&mut self, listener: &TcpListener) {
+impl<M> Connections<M> {
+    async fn accept<R, B>(&mut self, listener: &TcpListener)
+    where
+        M: Fn(Extensions, Connection) -> R,
+        R: HttpRequests<B>,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
         let mut number = 0;
         loop {
             while self.tasks.try_join_next().is_some() {}
@@ -243,7 +277,12 @@ impl<S: Serve> Connections<S> {
         }
     }
 
-    fn admit(&mut self, number: u64, stream: TcpStream, address: ClientAddr) {
+    fn admit<R, B>(&mut self, number: u64, stream: TcpStream, address: ClientAddr)
+    where
+        M: Fn(Extensions, Connection) -> R,
+        R: HttpRequests<B>,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             const FULL: &[u8] =
                 b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -257,11 +296,11 @@ impl<S: Serve> Connections<S> {
         let stop = Arc::<Stop>::default();
         let mut extensions = Extensions::default();
         extensions.insert(address);
-        let service = self.service.for_connection(extensions, connection.clone());
+        let requests = (self.requests)(extensions, connection.clone());
         lock(&self.stops).insert(number, Arc::clone(&stop));
         let (builder, timeouts, stops) = (Arc::clone(&self.builder), self.timeouts, Arc::clone(&self.stops));
         self.tasks.spawn(async move {
-            connection::serve(stream, builder, service, connection, timeouts, stop).await;
+            connection::serve(stream, builder, requests, connection, timeouts, stop).await;
             lock(&stops).remove(&number);
             drop(slot);
         });

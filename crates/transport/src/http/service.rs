@@ -247,14 +247,18 @@ impl<S: Serve> HttpService<S> {
         B: Body,
         B::Error: Into<BoxError>,
     {
+        // With layers around the service, the connection is known to the request alone.
+        let own = || self.connection.is_none().then(|| request.extensions().get::<Connection>().cloned());
+        let connection = own().flatten();
+        let connection = connection.as_ref().or(self.connection.as_ref());
         let note = |connection: &Connection| connection.activity.request(request.version());
-        let requested = self.connection.as_ref().map(note);
+        let requested = connection.map(note);
         let method = request.method().clone();
         #[cfg(feature = "http-sse")]
         let endpoint = self.options.http_sse.as_ref().and_then(|sse| sse.endpoint(&method, request.uri()));
         #[cfg(feature = "http-sse")]
         if let (Some(endpoint), Some(sse)) = (endpoint, &self.options.http_sse) {
-            return match self.admit(request, None, matches!(endpoint, Endpoint::Open)) {
+            return match self.admit(request, connection, None, matches!(endpoint, Endpoint::Open)) {
                 Ok((head, extensions, body)) => {
                     let guard = Guard { in_flight: None, _requested: requested };
                     let options = Arc::clone(&self.options);
@@ -272,7 +276,7 @@ impl<S: Serve> HttpService<S> {
                 Err(refusal) => ResponseFuture::refused(refusal),
             };
         }
-        match self.admit(request, self.options.path.as_deref(), false) {
+        match self.admit(request, connection, self.options.path.as_deref(), false) {
             Ok((head, extensions, _)) if method != Method::POST => {
                 let guard = Guard { in_flight: None, _requested: requested };
                 ResponseFuture::of_session(&method, &head, &extensions, &self.options, guard)
@@ -290,6 +294,7 @@ impl<S: Serve> HttpService<S> {
     fn admit<B: Body>(
         &self,
         request: Request<B>,
+        connection: Option<&Connection>,
         path: Option<&str>,
         opens_stream: bool,
     ) -> Result<(Head, Extensions, Collect<B>), Refusal> {
@@ -297,7 +302,8 @@ impl<S: Serve> HttpService<S> {
         let options = &self.options;
         let head = head::read(&parts, &options.allowed, path, opens_stream)?;
         let refused = |refusal: Refusal| refusal.with_origin(head.origin.clone());
-        let body = Collect::new(body, options.max_body, self.deadline(parts.version)).map_err(refused)?;
+        let body = Collect::new(body, options.max_body, self.deadline(connection, parts.version))
+            .map_err(refused)?;
         let mut extensions = self.extensions.clone();
         if !parts.extensions.is_empty()
             && let Some(own) = parts.extensions.remove::<Extensions>()
@@ -310,9 +316,9 @@ impl<S: Serve> HttpService<S> {
 
 impl<S> HttpService<S> {
     /// How long a body may take. On a connection of HTTP/1.1 the request's future is polled with every tick.
-    fn deadline(&self, version: Version) -> Deadline {
+    fn deadline(&self, connection: Option<&Connection>, version: Version) -> Deadline {
         let timeout = self.options.body_timeout;
-        match &self.connection {
+        match connection {
             Some(connection) if version < Version::HTTP_2 => {
                 Deadline::Polled(timeout.saturating_sub(connection.tick), None)
             }
