@@ -132,8 +132,8 @@ fn sizes_run(disk: &Disk, arguments: SizesArguments, job: &Job) -> Result<Told<L
     let data = page_of(disk, path, entries, sort_by, cursor.as_deref(), limit)?;
     let mut text = String::new();
     for Listed { name, kind, size } in &data.entries {
-        let size = size.map(size_in_words).unwrap_or_default();
-        text.push_str(&format!("{} {name:30} {size:>10}\n", label(*kind)));
+        let size = size.map(|size| format!("{:>10}", size_in_words(size))).unwrap_or_default();
+        text.push_str(&format!("{} {name:30} {size}\n", label(*kind)));
     }
     text.push_str(&format!("\nTotal: {others} files, {directories} directories\n"));
     text.push_str(&format!("Combined size: {}", size_in_words(sum)));
