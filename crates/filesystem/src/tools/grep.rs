@@ -31,6 +31,9 @@ const MAX_RULES: u64 = 1 << 20;
 /// Bytes that a pattern may grow to when it is compiled.
 const MAX_PATTERN: usize = 4 << 20;
 
+/// Bytes of one line that are held; a file with a longer one is passed over from there on.
+const MAX_BUFFER: usize = 8 << 20;
+
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
@@ -116,7 +119,11 @@ fn run(disk: &Disk, arguments: Arguments, job: &Job) -> Result<Told<Found>, File
     let after = cursor.map(|(_, path)| path);
     let mut lines = Grep {
         matcher,
-        searcher: SearcherBuilder::new().binary_detection(BinaryDetection::quit(0)).line_number(true).build(),
+        searcher: SearcherBuilder::new()
+            .binary_detection(BinaryDetection::quit(0))
+            .heap_limit(Some(MAX_BUFFER))
+            .line_number(true)
+            .build(),
         matches: Vec::new(),
         most: page::size(disk, limit),
         is_cut: false,
