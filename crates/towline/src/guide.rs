@@ -32,6 +32,10 @@ pub mod put_your_database_behind_mcp {}
 #[doc = include_str!("../../../docs/guides/http-api-behind-mcp.md")]
 pub mod http_api_behind_mcp {}
 
+#[cfg(all(feature = "stdio", feature = "filesystem"))]
+#[doc = include_str!("../../../docs/guides/files-behind-mcp.md")]
+pub mod files_behind_mcp {}
+
 #[cfg(all(feature = "stdio", feature = "http-api", feature = "middleware"))]
 #[doc = include_str!("../../../docs/guides/from-openapi-to-tools.md")]
 pub mod from_openapi_to_tools {}

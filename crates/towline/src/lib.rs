@@ -33,6 +33,7 @@
 //! | `introspection` | asks the authorization server about tokens that cannot be read (RFC 7662) | no |
 //! | `stdio` | serving over standard input and output, as desktop clients start servers | yes |
 //! | `http` | serving Streamable HTTP over HTTP/1.1 and HTTP/2, also within axum or hyper | yes |
+//! | `filesystem` | folders of files as tools and resources, and nothing outside of them; on Unix | no |
 //! | `http-api` | HTTP APIs as tools: configured, bounded, and unable to reach anything else | no |
 //! | `middleware` | tower layers: circuit breaker, rate limit, cache, metrics, retry and more | no |
 //! | `otel` | exports spans to an OpenTelemetry collector | no |
@@ -48,6 +49,8 @@ pub use towline_core::*;
 
 #[cfg(feature = "auth")]
 pub use towline_auth as auth;
+#[cfg(feature = "filesystem")]
+pub use towline_filesystem as filesystem;
 #[cfg(feature = "http-api")]
 pub use towline_http_api as http_api;
 #[cfg(feature = "middleware")]

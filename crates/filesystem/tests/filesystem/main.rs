@@ -1,0 +1,11 @@
+//! Folders over MCP, as clients see them on the wire.
+
+mod common;
+mod contents;
+mod limits;
+mod lists;
+mod outside;
+mod races;
+mod resources;
+mod torn;
+mod writes;
