@@ -37,11 +37,11 @@ mod input;
 mod leak;
 mod link;
 mod measure;
-//mod raw;
-//pub mod report;
+mod raw;
+pub mod report;
 #[cfg(feature = "insta")]
 mod snapshot;
-//mod suite;
+mod suite;
 mod target;
 mod tester;
 
@@ -51,8 +51,8 @@ pub use expectation::Expectation;
 pub use failure::Failure;
 pub use input::sample_input;
 pub use measure::{Load, Measurement, Percentiles, Thresholds};
-//pub use report::Report;
-//pub use suite::{Case, Negative, Performance, Security, Suite, SuiteError, ToolCases};
+pub use report::Report;
+pub use suite::{Case, Negative, Performance, Security, Step, Suite, SuiteError, Texts, ToolCases};
 pub use target::{Era, Target, TargetError};
 pub use tester::{ConnectError, ServerInfo, Tester, ToolInfo};
 

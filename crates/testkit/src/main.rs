@@ -1,1 +1,9 @@
-fn main() {}
+//! Tests MCP servers from the command line.
+
+mod command;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command::main()
+}
