@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Split};
 use tokio::time::timeout;
 
 use crate::failure::Failure;
 use crate::leak;
-use crate::link::open_streams;
-use crate::target::{Kind, Target};
+use crate::link::{Program, open_streams};
+use crate::target::{Kind, Reader, Target, Writer};
 
 /// What is read of an answer over HTTP.
 const READ: usize = 256 * 1024;
-/// The id of the question whether the server still lives.
-const ALIVE: &str = "towline-alive";
+const LOST: &str = "the server ended the connection";
 
 /// A message that a server must live through.
 #[derive(Debug)]
@@ -67,69 +66,107 @@ pub(crate) fn frames(oversize: usize) -> Vec<Frame> {
     frames
 }
 
-/// Sends a message over a connection of its own, and sees whether the server lives through it.
-pub(crate) async fn send(target: &Target, frame: &Frame, patience: Duration) -> Result<(), Failure> {
-    let mut said = String::new();
-    let sent = match &target.0 {
-        Kind::Url { .. } => post(target, frame, patience, &mut said).await,
-        Kind::Process { .. } | Kind::Streams(_) => write(target, frame, patience, &mut said).await,
-    };
-    let judged = sent.and_then(|()| match leak::has_trace(&said.replace("\\n", "\n")) {
-        true => Err("the answer shows a stack trace".to_owned()),
-        false => Ok(()),
-    });
-    judged.map_err(|reason| Failure::of_frame(reason, &frame.bytes, &said))
+/// Sends messages by hand, and sees after each whether the server lives through it.
+pub(crate) struct Sender<'a> {
+    target: &'a Target,
+    patience: Duration,
+    /// Kept from one message to the next, as long as the server answers: some take seconds to start.
+    open: Option<Wire>,
+    sent: usize,
+}
+
+impl<'a> Sender<'a> {
+    pub(crate) fn new(target: &'a Target, patience: Duration) -> Self {
+        Self { target, patience, open: None, sent: 0 }
+    }
+
+    pub(crate) async fn send(&mut self, frame: &Frame) -> Result<(), Failure> {
+        let mut said = String::new();
+        let sent = match &self.target.0 {
+            Kind::Url { .. } => post(self.target, frame, self.patience, &mut said).await,
+            Kind::Process { .. } | Kind::Streams(_) => self.write(frame, &mut said).await,
+        };
+        let judged = sent.and_then(|()| match leak::has_trace(&said.replace("\\n", "\n")) {
+            true => Err("the answer shows a stack trace".to_owned()),
+            false => Ok(()),
+        });
+        judged.map_err(|reason| Failure::of_frame(reason, &frame.bytes, &said))
+    }
+
+    async fn write(&mut self, frame: &Frame, said: &mut String) -> Result<(), String> {
+        self.sent += 1;
+        let alive = format!("towline-alive-{}", self.sent);
+        let question = json!({"jsonrpc": "2.0", "id": alive, "method": "tools/list"});
+        let mut wire = match self.open.take() {
+            Some(wire) => wire,
+            // A program may take its time to start.
+            None => Wire::open(self.target, self.patience + Duration::from_secs(10)).await?,
+        };
+        let conversation = async {
+            wire.write(&frame.bytes).await?;
+            wire.write(b"\n").await?;
+            wire.write(format!("{question}\n").as_bytes()).await?;
+            wire.read_until(&alive, said).await
+        };
+        let outcome = match timeout(self.patience, conversation).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err("the server answers nothing any more".into()),
+        };
+        match (outcome, &wire.program) {
+            (Ok(()), _) => {
+                self.open = Some(wire);
+                Ok(())
+            }
+            (Err(reason), Some(program)) => Err(program.why(&reason).await),
+            (Err(reason), None) => Err(reason),
+        }
+    }
+}
+
+/// A connection with a handshake.
+struct Wire {
+    lines: Split<BufReader<Reader>>,
+    writer: Writer,
+    program: Option<Program>,
+}
+
+impl Wire {
+    async fn open(target: &Target, patience: Duration) -> Result<Self, String> {
+        let (reader, writer, program) = open_streams(target)?;
+        let mut wire = Self { lines: BufReader::new(reader).split(b'\n'), writer, program };
+        let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        let shaking = async {
+            wire.write(format!("{}\n", handshake()).as_bytes()).await?;
+            wire.read_until("towline-hello", &mut String::new()).await?;
+            wire.write(format!("{initialized}\n").as_bytes()).await
+        };
+        let shaken = timeout(patience, shaking).await;
+        shaken.map_err(|_| "the server does not answer a handshake".to_owned())??;
+        Ok(wire)
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.writer.write_all(bytes).await.map_err(|_| LOST.to_owned())
+    }
+
+    /// Reads up to the answer with that id; what comes before is added to what was said.
+    async fn read_until(&mut self, id: &str, said: &mut String) -> Result<(), String> {
+        loop {
+            let line = self.lines.next_segment().await.ok().flatten().ok_or(LOST)?;
+            let message: Value = serde_json::from_slice(&line).unwrap_or_default();
+            if message["id"] == id {
+                return Ok(());
+            }
+            said.push_str(&String::from_utf8_lossy(&line));
+            said.push('\n');
+        }
+    }
 }
 
 fn handshake() -> Value {
     let info = json!({"name": "towline-test", "version": env!("CARGO_PKG_VERSION")});
     let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": info});
     json!({"jsonrpc": "2.0", "id": "towline-hello", "method": "initialize", "params": params})
-}
-
-async fn write(target: &Target, frame: &Frame, patience: Duration, said: &mut String) -> Result<(), String> {
-    let (reader, mut writer, program) = open_streams(target)?;
-    let mut lines = BufReader::new(reader).split(b'\n');
-    let conversation = async {
-        let lost = |_| "the server ended the connection".to_owned();
-        let mut until = async |id: &str, said: &mut String| loop {
-            let line = lines.next_segment().await.map_err(lost)?.ok_or_else(lost_connection)?;
-            let message: Value = serde_json::from_slice(&line).unwrap_or_default();
-            if message["id"] == id {
-                return Ok::<_, String>(());
-            }
-            said.push_str(&String::from_utf8_lossy(&line));
-            said.push('\n');
-        };
-        let opening = format!("{}\n", handshake());
-        writer.write_all(opening.as_bytes()).await.map_err(lost)?;
-        until("towline-hello", said).await?;
-        said.clear();
-        let alive = json!({"jsonrpc": "2.0", "id": ALIVE, "method": "tools/list"});
-        let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        writer.write_all(format!("{initialized}\n").as_bytes()).await.map_err(lost)?;
-        writer.write_all(&frame.bytes).await.map_err(lost)?;
-        writer.write_all(format!("\n{alive}\n").as_bytes()).await.map_err(lost)?;
-        until(ALIVE, said).await
-    };
-    // A program may take its time to start.
-    let outcome = match timeout(patience + Duration::from_secs(10), conversation).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err("the server answers nothing any more".into()),
-    };
-    drop(writer);
-    match (outcome, program) {
-        (Ok(()), Some(program)) => {
-            program.end().await;
-            Ok(())
-        }
-        (Err(reason), Some(program)) => Err(program.why(&reason).await),
-        (outcome, None) => outcome,
-    }
-}
-
-fn lost_connection() -> String {
-    "the server ended the connection".into()
 }
 
 async fn post(target: &Target, frame: &Frame, patience: Duration, said: &mut String) -> Result<(), String> {

@@ -186,6 +186,11 @@ impl Tester {
         Ok(opened)
     }
 
+    /// Leaves the connection, and what hangs on it, behind; the next call makes another.
+    pub async fn disconnect(&self) {
+        self.link.lock().await.take();
+    }
+
     /// Ends the connection, and the program that was started for it.
     pub async fn close(self) {
         if let Some(link) = self.link.into_inner().and_then(Arc::into_inner) {

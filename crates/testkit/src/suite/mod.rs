@@ -78,7 +78,7 @@ pub struct Security {
     pub exclude: Vec<String>,
     /// How large the oversized input is. Default: 1 MiB.
     pub oversize_bytes: usize,
-    /// Whether malformed messages are sent, each over a connection of its own. Default: yes.
+    /// Whether malformed messages are sent, over a connection of their own. Default: yes.
     pub frames: bool,
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Suite;
@@ -12,7 +13,7 @@ use crate::answer::{Answer, Outcome};
 use crate::expectation::Expectation;
 use crate::failure::Failure;
 use crate::measure::{Measurement, millis};
-use crate::raw;
+use crate::raw::Sender;
 use crate::report::{Report, TestResult};
 use crate::tester::{ConnectError, Tester};
 
@@ -54,11 +55,12 @@ impl Suite {
         let (jobs, notes) = plan(self, &tools, canary.as_ref());
         tell(Step::Planned(jobs.iter().map(Job::weight).sum()));
         let mut results = Vec::with_capacity(jobs.len());
+        let mut sender = Sender::new(tester.target(), tester.waits());
         for job in jobs {
             tell(Step::Begins(&job.tool, &job.name));
             let began = Instant::now();
             let visits = canary.as_ref().map_or(0, Canary::visits);
-            let (mut failure, measurement) = self.attempt(tester, &job, tell).await;
+            let (mut failure, measurement) = self.attempt(tester, &mut sender, &job, tell).await;
             if let (None, Some(canary), Work::Survived { input }) = (&failure, &canary, &job.work)
                 && canary.visits() > visits
             {
@@ -81,6 +83,7 @@ impl Suite {
     async fn attempt(
         &self,
         tester: &Tester,
+        sender: &mut Sender<'_>,
         job: &Job,
         tell: &dyn Fn(Step<'_>),
     ) -> (Option<Failure>, Option<Measurement>) {
@@ -90,15 +93,15 @@ impl Suite {
         };
         match &job.work {
             Work::Call { input, error, expectations } => {
-                let answer = tester.exchange(&job.tool, input).await;
+                let answer = exchange(tester, &job.tool, input).await;
                 called(self.check(&answer, *error, expectations))
             }
             Work::Refused { input } => {
-                let answer = tester.exchange(&job.tool, input).await;
+                let answer = exchange(tester, &job.tool, input).await;
                 called(refuses(&answer, self.errors_in_text))
             }
-            Work::Survived { input } => called(survives(&tester.exchange(&job.tool, input).await)),
-            Work::Frame(frame) => called(raw::send(tester.target(), frame, tester.waits()).await),
+            Work::Survived { input } => called(survives(&exchange(tester, &job.tool, input).await)),
+            Work::Frame(frame) => called(sender.send(frame).await),
             Work::Missing => {
                 let answer = tester.exchange(&job.tool, &serde_json::json!({})).await;
                 called(Err(Failure::new(&answer, "the server has no tool of that name")))
@@ -130,4 +133,13 @@ impl Suite {
         }
         expectations.iter().try_for_each(|expectation| expectation.check(answer))
     }
+}
+
+/// Calls a tool. A server that hangs is left behind with its connection, so that only what made it hang fails.
+async fn exchange(tester: &Tester, tool: &str, input: &Value) -> Answer {
+    let answer = tester.exchange(tool, input).await;
+    if let Outcome::Silence { .. } = answer.outcome {
+        tester.disconnect().await;
+    }
+    answer
 }
