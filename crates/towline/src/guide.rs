@@ -55,3 +55,7 @@ pub mod caching {}
 #[cfg(all(feature = "stdio", feature = "middleware"))]
 #[doc = include_str!("../../../docs/guides/what-to-measure.md")]
 pub mod what_to_measure {}
+
+#[cfg(all(feature = "stdio", feature = "middleware"))]
+#[doc = include_str!("../../../docs/guides/test-your-mcp-server.md")]
+pub mod test_your_mcp_server {}
