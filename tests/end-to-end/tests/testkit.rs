@@ -146,7 +146,6 @@ security: {}
     check(suite, &["--stdio", &server], 75, &found);
 }
 
-/// Beyond a megabyte our servers refuse the whole body with 413, which rmcp does not take for an answer to the call.
 #[test]
 fn our_database_server_passes() {
     let shop = Database::with_shop().unwrap();
@@ -168,7 +167,6 @@ tools:
     cases:
       - {input: {}, expected: customers}
 negative: {}
-security: {oversize_bytes: 500000}
 ";
     check(suite, &["--url", &format!("http://{address}/mcp")], 100, &[]);
 }
@@ -195,7 +193,6 @@ tools:
     errors:
       - {name: another folder, input: {owner: octocat, repo: ../spoon-knife}, expected: Not sent}
 negative: {}
-security: {oversize_bytes: 500000}
 ";
     tokio::task::spawn_blocking(move || {
         let (_process, address) = Process::listen(&mut server);
