@@ -4,54 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use towline_core::{
-    Error, ErrorKind, Router, Server, TaskOptions, TaskRecord, TaskStatus, TaskStore, Tasks, TasksInMemory,
-    ToolExt, tool_fn,
+    Error, ErrorKind, Router, Server, TaskOptions, TaskStore, Tasks, TasksInMemory, ToolExt, tool_fn,
 };
 use towline_postgres::{DatabaseConfig, PostgresTasks};
 use towline_scratch_postgres::Database;
+use towline_testkit::contract;
 use towline_transport::memory::{self, Client};
-
-fn record(id: &str, revision: u64) -> TaskRecord {
-    let created_at = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
-    serde_json::from_value(json!({
-        "id": id, "owner": "alice", "revision": revision, "status": "working",
-        "created_at": created_at, "updated_at": created_at, "ttl": 60_000, "poll_interval": 1000,
-        "result": {"structuredContent": {"n": 12345678901234567890123_f64}},
-    }))
-    .unwrap()
-}
-
-/// What every store must do.
-async fn keep_the_contract(store: &dyn TaskStore) {
-    let missing = store.get("nothing").await.unwrap();
-    assert_eq!(missing, None);
-    assert_eq!(store.get("no\0thing").await.unwrap(), None);
-    assert!(!store.replace(&record("nothing", 1), 0).await.unwrap());
-
-    store.create(&record("a", 0)).await.unwrap();
-    store.create(&record("b", 0)).await.unwrap();
-    let kept = store.get("a").await.unwrap().unwrap();
-    assert_eq!((kept.id.as_str(), kept.owner.as_deref(), kept.revision), ("a", Some("alice"), 0));
-    assert_eq!(kept.result.unwrap().as_str(), record("a", 0).result.unwrap().as_str());
-
-    let mut next = record("a", 1);
-    next.status = TaskStatus::Completed;
-    assert!(store.replace(&next, 0).await.unwrap());
-    assert!(!store.replace(&record("a", 1), 0).await.unwrap(), "another was first");
-    assert_eq!(store.get("a").await.unwrap(), Some(next));
-    assert_eq!(store.get("b").await.unwrap().unwrap().revision, 0);
-}
-
-/// Of many who change a task at once, one wins each time.
-async fn have_one_winner(store: &dyn TaskStore) {
-    store.create(&record("raced", 0)).await.unwrap();
-    for revision in 0..5 {
-        let next = record("raced", revision + 1);
-        let tries = (0..8).map(|_| store.replace(&next, revision));
-        let won = futures_util::future::join_all(tries).await;
-        assert_eq!(won.into_iter().filter(|won| *won.as_ref().unwrap()).count(), 1);
-    }
-}
 
 async fn store() -> (Database, PostgresTasks) {
     let database = Database::fresh().unwrap();
@@ -63,21 +21,18 @@ async fn store() -> (Database, PostgresTasks) {
 
 #[tokio::test]
 async fn both_stores_keep_the_contract() {
-    let memory = TasksInMemory::default();
-    keep_the_contract(&memory).await;
-    have_one_winner(&memory).await;
+    contract::task_store(&TasksInMemory::default()).await;
     let (_database, store) = store().await;
-    keep_the_contract(&store).await;
-    have_one_winner(&store).await;
+    contract::task_store(&store).await;
 }
 
 #[tokio::test]
 async fn what_has_expired_is_swept() {
     let (database, store) = store().await;
-    let mut old = record("old", 0);
+    let mut old = contract::task("old", 0);
     old.created_at -= 120_000;
     store.create(&old).await.unwrap();
-    store.create(&record("new", 0)).await.unwrap();
+    store.create(&contract::task("new", 0)).await.unwrap();
     assert_eq!(database.run("SELECT string_agg(id, ',') FROM towline_tasks").unwrap().trim(), "new");
 }
 

@@ -79,3 +79,6 @@ pub mod kubernetes {}
 #[cfg(all(feature = "http", feature = "auth"))]
 #[doc = include_str!("../../../docs/guides/who-may-call-what.md")]
 pub mod who_may_call_what {}
+#[cfg(all(feature = "stdio", feature = "middleware"))]
+#[doc = include_str!("../../../docs/guides/test-your-mcp-server.md")]
+pub mod test_your_mcp_server {}

@@ -16,7 +16,7 @@ mod wire;
 
 pub use client::Client;
 pub use plan::{Answer, Answers, Browse, Browsed, Era, Outcome, Plan, Report, RpcError, Step, Target};
-pub use process::{Ended, Process, cargo_build};
+pub use process::{Ended, Process, cargo_build, cargo_build_binary};
 pub use record::Conversation;
 pub use schema::Schemas;
 pub use suite::{Expected, Findings, Suite};

@@ -149,6 +149,15 @@ impl Drop for Process {
 ///
 /// Panics when it does not compile.
 pub fn cargo_build(package: &str) -> PathBuf {
+    cargo_build_binary(package, package)
+}
+
+/// Builds a package of the workspace as the tests are built, and returns where one of its binaries is.
+///
+/// # Panics
+///
+/// Panics when it does not build, or has no binary of that name.
+pub fn cargo_build_binary(package: &str, binary: &str) -> PathBuf {
     let mut command = Command::new(env!("CARGO"));
     command.args(["build", "--quiet", "--message-format=json", "--package", package]);
     if !cfg!(debug_assertions) {
@@ -159,10 +168,10 @@ pub fn cargo_build(package: &str) -> PathBuf {
     let messages = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
     let mut executables = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        let is_ours = message["target"]["name"] == package;
+        let is_ours = message["target"]["name"] == binary;
         Some(message["executable"].as_str().filter(|_| is_ours)?.into())
     });
-    executables.next_back().unwrap_or_else(|| panic!("{package} has no binary of its name"))
+    executables.next_back().unwrap_or_else(|| panic!("{package} has no binary {binary}"))
 }
 
 fn free_address() -> SocketAddr {
