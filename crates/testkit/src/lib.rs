@@ -23,7 +23,7 @@
 //! - [`fault`] makes servers and streams fail on demand; [`contract`] holds stores to what every store must do.
 //! - [`Suite`] is a file of cases, run by [`Suite::run`] and by the command `towline-test`; [`Report`] is what comes of it.
 //! - Time: everything here reads tokio's clock. In a test with `#[tokio::test(start_paused = true)]` and a server in
-//!   process, [`tokio::time::advance`] moves the clock of limits, breakers, caches and deadlines, and a call that is
+//!   process, `tokio::time::advance` moves the clock of limits, breakers, caches and deadlines, and a call that is
 //!   never answered fails at once.
 //! - Snapshots: `assert_answer_snapshot!`, with the feature `insta`.
 
