@@ -54,6 +54,8 @@ impl Link {
             match &target.0 {
                 Kind::Url { url, headers } => {
                     let headers: HashMap<_, _> = headers.iter().cloned().collect();
+                    // The first one to say so decides, which may be the program.
+                    let _ = rustls::crypto::ring::default_provider().install_default();
                     let config = StreamableHttpClientTransportConfig::with_uri(url.as_str())
                         .max_concurrent_requests(1024)
                         .custom_headers(headers);

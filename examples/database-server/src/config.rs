@@ -123,7 +123,7 @@ mod tests {
             ("[server]\nlisten = 8080\n".into(), "server.toml, line 2: server.listen:"),
             ("databases = \"postgres://u:hunter2@h/d\"\n".into(), "server.toml, line 1: databases: expected"),
             ("[databases.a]\nurl = \"hunter2\"\n".into(), "database `a`: `url`"),
-            ("[databases.a]\nmax_rows = 1\n".into(), "missing field `url`"),
+            ("[databases.a]\nmax_rows = 1\n".into(), "`url` is missing"),
             ("[server\n".into(), "server.toml, line 1: not TOML"),
             (
                 with("\n[layers.server]\ntimeout = { timeout_ms = 0 }"),

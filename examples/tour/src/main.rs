@@ -52,6 +52,8 @@ async fn run() -> Result<(), TourError> {
         Some("api") => apis::tour(),
         Some(_) => return Err(TourError::Usage),
     };
+    // Whether its HTTP client brings a cryptography of its own depends on who else is built.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let transport = StreamableHttpClientTransport::from_uri(url.as_str());
     // What a client does that wants the newest revision and takes an older one.
     let lifecycle = ClientLifecycleMode::Auto {

@@ -33,6 +33,8 @@ pub(crate) async fn carry_out(plan: &Plan) -> Report {
     };
     let client = match &plan.target {
         Target::Url(url) => {
+            // Whether its HTTP client brings a cryptography of its own depends on who else is built.
+            let _ = rustls::crypto::ring::default_provider().install_default();
             let transport = StreamableHttpClientTransport::from_uri(url.as_str());
             heard.clone().serve_with_lifecycle(transport, lifecycle).await
         }

@@ -121,8 +121,8 @@ async fn an_operator_sees_what_is_going_on_and_acts() {
     fs::write(
         &settings,
         format!(
-            "[admin]\nlisten = \"{admin}\"\n[apis.\"{NAME}\"]\nbase_url = \"https://shop.invalid/v1\"\n\
-             [apis.shop]\nbase_url = \"https://shop.invalid/v1\"\n"
+            "[admin]\nlisten = \"{admin}\"\n[apis.shop]\nbase_url = \"https://shop.invalid/v1\"\n\
+             [[layers.server.rate_limit.policies]]\nname = \"{NAME}\"\nlimit = 1000\n"
         ),
     )
     .unwrap();
@@ -156,7 +156,7 @@ async fn an_operator_sees_what_is_going_on_and_acts() {
 
     // A name stays text.
     let names = browser.execute(
-        "return [...document.querySelectorAll('#upstreams td:first-child')].map(e => e.textContent)",
+        "return [...document.querySelectorAll('#limits td:first-child')].map(e => e.textContent)",
         vec![],
     );
     assert!(names.await.unwrap().as_array().unwrap().iter().any(|name| name == NAME));

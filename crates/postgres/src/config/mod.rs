@@ -220,6 +220,9 @@ impl DatabaseConfig {
     pub(crate) fn target(&self) -> Result<Target, ConfigError> {
         let from_file = self.url_file.as_deref().map(|path| self.read_url(path)).transpose()?;
         let url = from_file.as_ref().unwrap_or(&self.url);
+        if url.expose_secret().is_empty() {
+            return Err(ConfigError::new(&self.name, "url", "is missing: give it, or `url_file`"));
+        }
         let mut target = Target::parse(url.expose_secret())
             .map_err(|problem| ConfigError::new(&self.name, "url", problem))?;
         if let Some(path) = &self.ssl_root_cert {

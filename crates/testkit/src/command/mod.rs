@@ -35,8 +35,6 @@ enum Problem {
 
 pub(crate) fn main() -> ExitCode {
     let args = Args::parse();
-    // Fails only if there is one already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return told(&format!("cannot start: {error}")),
