@@ -175,7 +175,10 @@ async fn what_is_missing_is_asked_for_again_and_what_was_given_is_kept() {
     assert_eq!(first["resultType"], "input_required");
     assert_eq!(first.get("requestState"), None, "there is nothing to keep");
     let asked = |result: &Value| -> Vec<String> {
-        result["inputRequests"].as_object().unwrap().keys().cloned().collect()
+        let mut keys: Vec<_> = result["inputRequests"].as_object().unwrap().keys().cloned().collect();
+        // Another crate of the same build decides whether a map keeps its order.
+        keys.sort();
+        keys
     };
     assert_eq!(asked(&first), ["greeting", "name", "roots"]);
 
