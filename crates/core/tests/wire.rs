@@ -298,3 +298,21 @@ async fn an_extension_is_told_to_those_who_know_of_extensions() {
     let answer = send_to(server, body, None).await;
     assert!(!answer.contains("extensions"), "{answer}");
 }
+
+#[test]
+fn a_request_that_is_too_long_is_known_by_its_beginning() {
+    let id = |beginning: &[u8]| codec::id_in_beginning(beginning).map(|id| id.as_json().to_owned());
+    let check = |beginning: &str, expected: Option<&str>| {
+        assert_eq!(id(beginning.as_bytes()).as_deref(), expected, "{beginning}");
+    };
+    check(r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"ec"#, Some("\"a\""));
+    check(r#"{"method":"tools/call","id":12,"params":{"#, Some("12"));
+    // A number may go on after the cut, and an answer has the id of another's request.
+    check(r#"{"method":"tools/call","id":12"#, None);
+    check(r#"{"jsonrpc":"2.0","id":12,"result":{"text":"xx"#, None);
+    check(r#"{"jsonrpc":"2.0","params":{"id":12,"method":"x"},"#, None);
+    check(r#"[{"jsonrpc":"2.0","id":12,"method":"x"},"#, None);
+    check("", None);
+    let cut = [br#"{"id":1,"method":"x","params":""#.as_slice(), b"\xe2\x82"].concat();
+    assert_eq!(id(&cut).as_deref(), Some("1"));
+}

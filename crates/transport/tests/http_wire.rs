@@ -105,13 +105,30 @@ async fn a_body_that_is_too_large_is_refused() {
     let headers = [JSON, ACCEPT, MODERN];
     assert_eq!(server.send(post(&headers, &"x".repeat(1000))).await.status, 400);
     assert_eq!(server.send(post(&headers, &"x".repeat(1001))).await.status, 413);
-    // The declared length is enough: not one byte of it needs to come.
-    let declared = post(&headers, "").replace("Content-Length: 0", "Content-Length: 1000000000000");
-    let response = server.send(declared).await;
-    assert_eq!((response.status, response.code()), (413, 413));
+    // The declared length is enough: not one byte of it needs to come. A client that asks first is told at once.
+    let length = "Content-Length: 1000000000000";
+    let declared = post(&headers, "").replace("Content-Length: 0", length);
+    for declared in [declared.replace(length, &format!("Expect: 100-continue\r\n{length}")), declared] {
+        let response = server.send(declared).await;
+        assert_eq!((response.status, response.code()), (413, 413));
+    }
     let big = "x".repeat(400);
     let response = server.send(chunked(&[&big, &big, &big])).await;
     assert_eq!((response.status, response.code()), (413, 413));
+}
+
+#[tokio::test]
+async fn a_call_that_is_too_large_is_refused_by_its_name() {
+    let service = HttpService::new(server(&Probe::default())).max_body(1000);
+    let server = Running::service(service).await;
+    let whole = post_call("echo", &format!(r#"{{"text":"{}"}}"#, "x".repeat(1000)), "");
+    let body = whole.split_once("\r\n\r\n").unwrap().1;
+    let pieces: Vec<&str> = [&body[..100], &body[100..700], &body[700..]].into();
+    for request in [whole.clone(), chunked(&pieces)] {
+        let response = server.send(request).await;
+        assert_eq!((response.status, response.code()), (413, 413));
+        assert!(response.body.contains(r#""id":1,"#), "{response:?}");
+    }
 }
 
 #[tokio::test]

@@ -95,12 +95,16 @@ async fn bad_lines_are_answered_and_the_next_is_served() {
 
 #[tokio::test]
 async fn a_line_that_is_too_long_is_refused_and_skipped() {
-    let long = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{}\"}}\n", "x".repeat(100_000));
-    let input = format!("{long}{}\n", call(2, "echo", r#"{"text":"hi"}"#, ""));
+    let long = "x".repeat(100_000);
+    let nameless = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{long}\"}}");
+    let named = call(2, "echo", &json!({"text": long}).to_string(), "");
+    let input = format!("{nameless}\n{named}\n{}\n", call(3, "echo", r#"{"text":"hi"}"#, ""));
     let answers = session(server(&Probe::default()), options(1, 1000), input.as_bytes()).await;
-    assert_eq!(answers.len(), 2);
-    assert_eq!((answers[0].get("id"), &answers[0]["error"]["code"]), (None, &json!(413)));
-    assert_eq!(answers[1]["result"]["content"][0]["text"], "hi");
+    assert_eq!(answers.len(), 3);
+    for (answer, id) in answers.iter().zip([None, Some(&json!(2))]) {
+        assert_eq!((answer.get("id"), &answer["error"]["code"]), (id, &json!(413)));
+    }
+    assert_eq!(answers[2]["result"]["content"][0]["text"], "hi");
 }
 
 #[tokio::test(start_paused = true)]

@@ -71,6 +71,26 @@ pub fn decode(bytes: Bytes, limits: &Limits) -> Result<Message, DecodeError> {
     result.map_err(|error| DecodeError { id, error })
 }
 
+/// The id of a request of which only the beginning was read, since the whole is too long.
+///
+/// Most clients write the id first, and learn so which of their calls is refused. There is none if the beginning does not
+/// hold both the id and the method: an id alone may be that of an answer.
+pub fn id_in_beginning(beginning: &[u8]) -> Option<RequestId> {
+    let whole = match std::str::from_utf8(beginning) {
+        Ok(_) => beginning.len(),
+        // The cut may go through a character.
+        Err(error) => error.valid_up_to(),
+    };
+    let text = ByteString::try_from(&beginning[..whole]).ok()?;
+    let mut found = Found::default();
+    // It ends in a mistake, where the text ends; what counts is what was found before.
+    let _ = scan_message(&text, &Limits::default(), &mut found);
+    found.method.range()?;
+    // A number that the text ends with may go on.
+    found.id.range().filter(|id| id.end < text.len())?;
+    found.id.share(&text).and_then(RequestId::from_json)
+}
+
 /// Finds the members of parameters that were made in code.
 pub(crate) fn decode_params(method: &str, raw: &RawJson) -> Result<(Params, RequestMeta), Error> {
     let text = raw.shared();

@@ -11,9 +11,15 @@ use http::StatusCode;
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
-use towline_core::{Error, ErrorKind};
+use towline_core::{Error, ErrorKind, codec};
 
 use super::refusal::Refusal;
+
+/// How far into a body that is too large the id of the call is looked for.
+const BEGINNING: usize = 64 * 1024;
+
+/// How long the beginning of a body that is too large is waited for.
+const MOMENT: Duration = Duration::from_secs(1);
 
 pin_project! {
     /// Collects a body. One that comes in one piece is not copied.
@@ -23,6 +29,8 @@ pin_project! {
         first: Bytes,
         rest: BytesMut,
         max: usize,
+        // Whether it says itself that it is larger. What comes first is waited for a moment: the id of the call is in it.
+        excess: bool,
         deadline: Deadline,
     }
 }
@@ -38,6 +46,14 @@ pub(super) enum Deadline {
 }
 
 impl Deadline {
+    /// Makes it no longer than that.
+    fn at_most(self, longest: Duration) -> Self {
+        match self {
+            Self::Timer(timeout, _) => Self::Timer(timeout.min(longest), None),
+            Self::Polled(timeout, _) => Self::Polled(timeout.min(longest), None),
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Timer(timeout, timer) => {
@@ -53,15 +69,10 @@ impl Deadline {
 
 impl<B: Body> Collect<B> {
     /// Begins to collect.
-    ///
-    /// # Errors
-    ///
-    /// When the body says already that it is too large.
-    pub(super) fn new(body: B, max: usize, deadline: Deadline) -> Result<Self, Refusal> {
-        if body.size_hint().lower() > max as u64 {
-            return Err(too_large(max));
-        }
-        Ok(Self { body, first: Bytes::new(), rest: BytesMut::new(), max, deadline })
+    pub(super) fn new(body: B, max: usize, deadline: Deadline) -> Self {
+        let excess = is_too_large(&body, max);
+        let deadline = if excess { deadline.at_most(MOMENT) } else { deadline };
+        Self { body, first: Bytes::new(), rest: BytesMut::new(), max, excess, deadline }
     }
 }
 
@@ -77,6 +88,9 @@ where
         loop {
             let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
                 ready!(this.deadline.poll(cx));
+                if *this.excess {
+                    return Poll::Ready(Err(too_large(*this.max, &[])));
+                }
                 return Poll::Ready(Err(Refusal::new(
                     StatusCode::REQUEST_TIMEOUT,
                     "the body did not come in time",
@@ -99,8 +113,10 @@ where
                 }
             };
             let len = data.remaining();
-            if len > *this.max - this.first.len() - this.rest.len() {
-                return Poll::Ready(Err(too_large(*this.max)));
+            if *this.excess || len > *this.max - this.first.len() - this.rest.len() {
+                let came_first = [&**this.first, &**this.rest, data.chunk()];
+                let beginning = came_first.into_iter().find(|part| !part.is_empty()).unwrap_or_default();
+                return Poll::Ready(Err(too_large(*this.max, beginning)));
             }
             if this.first.is_empty() && this.rest.is_empty() {
                 *this.first = data.copy_to_bytes(len);
@@ -115,9 +131,17 @@ where
     }
 }
 
-fn too_large(max: usize) -> Refusal {
+/// Whether a body says itself that it is larger than that.
+pub(super) fn is_too_large<B: Body>(body: &B, max: usize) -> bool {
+    body.size_hint().lower() > max as u64
+}
+
+/// Refuses a body, of which this is the beginning, so that the client knows which of its calls it was.
+pub(super) fn too_large(max: usize, beginning: &[u8]) -> Refusal {
     let message = format!("a body may have at most {max} bytes");
+    let beginning = &beginning[..beginning.len().min(BEGINNING)];
     Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, Error::new(ErrorKind::TooLarge, message))
+        .with_id(codec::id_in_beginning(beginning))
 }
 
 #[cfg(test)]
@@ -135,7 +159,7 @@ mod tests {
         let limit = Duration::from_secs(15);
         let start = Instant::now();
         let body = StreamBody::new(stream::pending::<Piece>());
-        let collect = Collect::new(body, 10, Deadline::Timer(limit, None)).unwrap();
+        let collect = Collect::new(body, 10, Deadline::Timer(limit, None));
         assert!(collect.await.is_err());
         assert_eq!(start.elapsed().as_secs(), 15);
     }
@@ -145,7 +169,7 @@ mod tests {
         for (max, expected) in [(6, Some("abcdef")), (5, None)] {
             let pieces = ["ab", "", "cd", "ef"].map(|piece| Ok(Frame::data(Bytes::from(piece))) as Piece);
             let body = StreamBody::new(stream::iter(pieces));
-            let collect = Collect::new(body, max, Deadline::Polled(Duration::ZERO, None)).unwrap();
+            let collect = Collect::new(body, max, Deadline::Polled(Duration::ZERO, None));
             assert_eq!(collect.await.ok().as_deref(), expected.map(str::as_bytes), "{max}");
         }
     }

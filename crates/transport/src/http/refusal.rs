@@ -10,7 +10,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use towline_core::codec;
-use towline_core::protocol::ProtocolVersion;
+use towline_core::protocol::{ProtocolVersion, RequestId};
 use towline_core::{Error, ErrorKind, Serve};
 
 use super::head::Head;
@@ -26,6 +26,8 @@ pub(super) struct Refusal(Box<Inner>);
 struct Inner {
     status: StatusCode,
     error: Option<Error>,
+    /// The call that is refused, if it is known.
+    id: Option<RequestId>,
     origin: Option<HeaderValue>,
     /// For a preflight: the headers that the page wants to send.
     request_headers: Option<HeaderValue>,
@@ -75,17 +77,23 @@ impl Refusal {
         self
     }
 
+    /// Names the call that is refused.
+    pub(super) fn with_id(mut self, id: Option<RequestId>) -> Self {
+        self.0.id = id;
+        self
+    }
+
     fn bare(status: StatusCode) -> Self {
-        Self(Box::new(Inner { status, error: None, origin: None, request_headers: None }))
+        Self(Box::new(Inner { status, error: None, id: None, origin: None, request_headers: None }))
     }
 
     pub(super) fn into_response<S: Serve>(self) -> Response<ResponseBody<S>> {
-        let Inner { status, error, origin, request_headers } = *self.0;
+        let Inner { status, error, id, origin, request_headers } = *self.0;
         let mut response = match error {
             None => respond::json(status, Bytes::new(), None),
             Some(error) => {
                 let answer = Err(error);
-                let body = codec::encode(None, &answer, ProtocolVersion::LATEST);
+                let body = codec::encode(id.as_ref(), &answer, ProtocolVersion::LATEST);
                 respond::json(status, body, answer.as_ref().err())
             }
         };

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Buf;
+use http::header::EXPECT;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use tokio::sync::watch;
@@ -16,7 +17,7 @@ use towline_core::codec::Limits;
 use towline_core::{BoxError, Error, ErrorKind, Extensions, Serve};
 
 use super::allow::{Allowed, Host, Origin};
-use super::body::{Collect, Deadline};
+use super::body::{self, Collect, Deadline};
 use super::future::ResponseFuture;
 use super::head::{self, Head};
 #[cfg(feature = "http-sse")]
@@ -302,8 +303,11 @@ impl<S: Serve> HttpService<S> {
         let options = &self.options;
         let head = head::read(&parts, &options.allowed, path, opens_stream)?;
         let refused = |refusal: Refusal| refusal.with_origin(head.origin.clone());
-        let body = Collect::new(body, options.max_body, self.deadline(connection, parts.version))
-            .map_err(refused)?;
+        if parts.headers.contains_key(EXPECT) && body::is_too_large(&body, options.max_body) {
+            // It asks first, and need not send what will not be read.
+            return Err(refused(body::too_large(options.max_body, &[])));
+        }
+        let body = Collect::new(body, options.max_body, self.deadline(connection, parts.version));
         let mut extensions = self.extensions.clone();
         if !parts.extensions.is_empty()
             && let Some(own) = parts.extensions.remove::<Extensions>()

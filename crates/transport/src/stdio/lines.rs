@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// How much room a read has at least.
 const CHUNK: usize = 16 * 1024;
+/// How much of a line that is too long is told.
+const BEGINNING: usize = 4 * 1024;
 
 /// Reads lines from a stream. Of a line that is too long, no more is kept than one read brings.
 #[derive(Debug)]
@@ -24,8 +26,8 @@ pub(super) struct Lines<R> {
 pub(super) enum Line {
     /// A line without its break.
     Text(Bytes),
-    /// A line over the bound. It comes once, as soon as that is known.
-    TooLong,
+    /// The beginning of a line over the bound. It comes once, as soon as that is known.
+    TooLong(Bytes),
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
@@ -43,17 +45,19 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                     continue;
                 }
                 let line = line.slice(..line.len() - 1);
-                return Ok(Some(if line.len() > self.max { Line::TooLong } else { Line::Text(line) }));
+                let is_too_long = line.len() > self.max;
+                return Ok(Some(if is_too_long { too_long(&line) } else { Line::Text(line) }));
             }
             self.scanned = self.buffer.len();
             if self.skipping {
                 self.buffer.clear();
                 self.scanned = 0;
             } else if self.scanned > self.max {
+                let line = too_long(&self.buffer);
                 self.buffer.clear();
                 self.scanned = 0;
                 self.skipping = true;
-                return Ok(Some(Line::TooLong));
+                return Ok(Some(line));
             }
             self.buffer.reserve(CHUNK);
             if self.reader.read_buf(&mut self.buffer).await? == 0 {
@@ -65,19 +69,27 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 }
 
+fn too_long(line: &[u8]) -> Line {
+    Line::TooLong(Bytes::copy_from_slice(&line[..line.len().min(BEGINNING)]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn check(input: &[&str], max: usize, expected: &[Option<&'static str>]) {
+    /// Lines that are expected, and the beginnings of those that are too long.
+    async fn check(input: &[&str], max: usize, expected: &[Result<&'static str, &'static str>]) {
         let mut mock = tokio_test_reader(input);
         let mut lines = Lines::new(&mut mock, max);
         let mut found = Vec::new();
         while let Some(line) = lines.next().await.unwrap() {
             found.push(line);
         }
-        let text = |text: &'static str| Line::Text(Bytes::from_static(text.as_bytes()));
-        let expected: Vec<Line> = expected.iter().map(|line| line.map_or(Line::TooLong, text)).collect();
+        let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let line = |line: &Result<_, _>| {
+            line.map_or_else(|start| Line::TooLong(bytes(start)), |text| Line::Text(bytes(text)))
+        };
+        let expected: Vec<Line> = expected.iter().map(line).collect();
         assert_eq!(found, expected, "{input:?}");
     }
 
@@ -91,18 +103,18 @@ mod tests {
 
     #[tokio::test]
     async fn lines_come_whole_however_they_are_cut() {
-        check(&["a\nb\n"], 10, &[Some("a"), Some("b")]).await;
-        check(&["a", "b\n", "\nc"], 10, &[Some("ab"), Some(""), Some("c")]).await;
-        check(&["a\r\n"], 10, &[Some("a\r")]).await;
+        check(&["a\nb\n"], 10, &[Ok("a"), Ok("b")]).await;
+        check(&["a", "b\n", "\nc"], 10, &[Ok("ab"), Ok(""), Ok("c")]).await;
+        check(&["a\r\n"], 10, &[Ok("a\r")]).await;
         check(&[""], 10, &[]).await;
     }
 
     #[tokio::test]
     async fn a_long_line_is_told_once_and_skipped() {
-        check(&["12345678\n1234\n"], 4, &[None, Some("1234")]).await;
-        check(&["123", "45", "678", "9\n12", "34\n"], 4, &[None, Some("1234")]).await;
-        check(&["12345", "6"], 4, &[None]).await;
-        check(&["1234", "\n"], 4, &[Some("1234")]).await;
+        check(&["12345678\n1234\n"], 4, &[Err("12345678"), Ok("1234")]).await;
+        check(&["123", "45", "678", "9\n12", "34\n"], 4, &[Err("12345"), Ok("1234")]).await;
+        check(&["12345", "6"], 4, &[Err("12345")]).await;
+        check(&["1234", "\n"], 4, &[Ok("1234")]).await;
     }
 
     #[tokio::test]

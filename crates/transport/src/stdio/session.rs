@@ -39,15 +39,18 @@ where
     R: AsyncRead + Send + Unpin,
 {
     let Output { sender, mut written } = output;
+    let shared = Arc::new(Shared {
+        in_flight: InFlight::default(),
+        kept: Kept::default(),
+        closing: watch::Sender::new(false),
+        slots: slots.clone(),
+        output: sender,
+    });
     let mut session = Session {
         server,
         handshake: Handshake::default(),
-        kept: Arc::default(),
-        closing: watch::Sender::new(false),
         limits: options.limits,
-        slots: slots.clone(),
-        in_flight: CancelOnDrop(InFlight::default()),
-        output: sender,
+        shared: CancelOnDrop(shared),
         carrier: options.carrier,
         extensions: options.extensions,
     };
@@ -60,8 +63,8 @@ where
     };
 
     // What goes on until the server closes has its end now.
-    session.closing.send_replace(true);
-    session.kept.end();
+    session.shared.0.closing.send_replace(true);
+    session.shared.0.kept.end();
     let deadline = Instant::now() + options.shutdown_grace;
     // Each request holds a place until it is answered, so having all of them means that all are done.
     let drained = tokio::select! {
@@ -110,15 +113,20 @@ impl Slots {
 struct Session<S> {
     server: S,
     handshake: Handshake,
-    /// What is kept of a client of an older revision.
-    kept: Arc<Kept>,
-    closing: watch::Sender<bool>,
     limits: Limits,
-    slots: Slots,
-    in_flight: CancelOnDrop,
-    output: Sender<Bytes>,
+    shared: CancelOnDrop,
     carrier: Carrier,
     extensions: Extensions,
+}
+
+/// What requests need of the stream that they came on.
+struct Shared {
+    in_flight: InFlight,
+    /// What is kept of a client of an older revision.
+    kept: Kept,
+    closing: watch::Sender<bool>,
+    slots: Slots,
+    output: Sender<Bytes>,
 }
 
 impl<S: Serve> Session<S> {
@@ -127,9 +135,10 @@ impl<S: Serve> Session<S> {
             match line {
                 Line::Text(text) if text.trim_ascii().is_empty() => {}
                 Line::Text(text) => self.message(text).await,
-                Line::TooLong => {
+                Line::TooLong(beginning) => {
                     let error = Error::new(ErrorKind::TooLarge, "the message is too long");
-                    self.refuse(None, error, ProtocolVersion::LATEST, AnswerTo::Stream).await;
+                    let id = codec::id_in_beginning(&beginning);
+                    self.refuse(id, error, ProtocolVersion::LATEST, AnswerTo::Stream).await;
                 }
             }
         }
@@ -153,14 +162,14 @@ impl<S: Serve> Session<S> {
             answers.push(answer);
             self.one(message, AnswerTo::Batch(sender)).await;
         }
-        tokio::spawn(batch(answers, self.output.clone()));
+        tokio::spawn(batch(answers, self.shared.0.output.clone()));
     }
 
     async fn one(&mut self, text: Bytes, to: AnswerTo) {
         match codec::decode(text, &self.limits) {
             Ok(Message::Request(id, request)) => self.request(id, request, to).await,
             Ok(Message::Notification(notification)) => self.notification(&notification),
-            Ok(Message::Response(response)) => self.kept.peer.answer(response),
+            Ok(Message::Response(response)) => self.shared.0.kept.peer.answer(response),
             Err(DecodeError { id, error }) => self.refuse(id, error, ProtocolVersion::LATEST, to).await,
         }
     }
@@ -173,13 +182,15 @@ impl<S: Serve> Session<S> {
         if let Err(error) = self.handshake.negotiate(&mut request) {
             return self.refuse(Some(id), error, ProtocolVersion::LATEST, to).await;
         }
-        request.context_mut().set_carrier(self.carrier);
-        request.context_mut().extensions_mut().extend(self.extensions.clone());
-        if !request.context().version().is_modern() {
-            request.context_mut().set_session(SessionSupport::Kept, self.kept.log_level());
+        let shared = &self.shared.0;
+        let context = request.context_mut();
+        context.set_carrier(self.carrier);
+        context.extensions_mut().extend(self.extensions.clone());
+        if !context.version().is_modern() {
+            context.set_session(SessionSupport::Kept, shared.kept.log_level());
         }
-        let version = request.context().version();
-        let Ok(place) = Arc::clone(&self.slots.places).try_acquire_owned() else {
+        let version = context.version();
+        let Ok(place) = Arc::clone(&shared.slots.places).try_acquire_owned() else {
             let error = Error::new(
                 ErrorKind::Overloaded,
                 "too many requests at once; wait for answers to earlier ones",
@@ -189,14 +200,10 @@ impl<S: Serve> Session<S> {
         let mut to = Some(to);
         let spawn = |ticket| {
             let to = to.take().expect("it is spawned once");
-            let in_flight = self.in_flight.0.clone();
-            let (output, slots) = (self.output.clone(), Arc::clone(&self.slots.running));
-            let (kept, closing) = (Arc::clone(&self.kept), self.closing.subscribe());
-            let running =
-                Running { id: id.clone(), ticket, in_flight, output, kept, closing, slots, place, to };
+            let running = Running { id: id.clone(), ticket, shared: Arc::clone(shared), place, to };
             tokio::spawn(running.run(self.server.clone(), request)).abort_handle()
         };
-        if !self.in_flight.0.start(&id, spawn) {
+        if !shared.in_flight.start(&id, spawn) {
             let error = Error::new(ErrorKind::InvalidRequest, "a request with this `id` is still running");
             self.refuse(Some(id), error, version, to.unwrap_or(AnswerTo::Stream)).await;
         }
@@ -206,20 +213,20 @@ impl<S: Serve> Session<S> {
         match notification.method() {
             "notifications/cancelled" => {
                 if let Some(id) = cancelled(notification) {
-                    self.in_flight.0.cancel(&id);
+                    self.shared.0.in_flight.cancel(&id);
                 }
             }
             "notifications/initialized" => {
                 let mut context = Context::default();
                 context.extensions_mut().extend(self.extensions.clone());
-                self.kept.begin_to_tell(&context, self.output.clone());
+                self.shared.0.kept.begin_to_tell(&context, self.shared.0.output.clone());
             }
             _ => {}
         }
     }
 
     async fn refuse(&self, id: Option<RequestId>, error: Error, version: ProtocolVersion, to: AnswerTo) {
-        to.send(codec::encode(id.as_ref(), &Err(error), version), &self.output).await;
+        to.send(codec::encode(id.as_ref(), &Err(error), version), &self.shared.0.output).await;
     }
 }
 
@@ -256,49 +263,51 @@ async fn batch(answers: Vec<oneshot::Receiver<Bytes>>, output: Sender<Bytes>) {
 struct Running {
     id: RequestId,
     ticket: Ticket,
-    in_flight: InFlight,
-    output: Sender<Bytes>,
-    kept: Arc<Kept>,
-    closing: watch::Receiver<bool>,
-    slots: Arc<Semaphore>,
+    shared: Arc<Shared>,
     place: OwnedSemaphorePermit,
     to: AnswerTo,
 }
 
 impl Running {
-    async fn run<S: Serve>(self, server: S, mut request: Request) {
-        let Self { id, ticket, in_flight, output, kept, closing, slots, place, to } = self;
-        // What goes on for as long as the client likes takes nobody's turn.
-        let slot = match request.is_stream() {
-            true => None,
-            false => Some(slots.acquire().await.expect("the semaphore is never closed")),
-        };
+    /// What a task does for the request. It is made here as far as it can be, since what goes through an await takes room
+    /// in every task.
+    fn run<S: Serve>(self, server: S, mut request: Request) -> impl Future<Output = ()> + Send {
+        let Self { id, ticket, shared, place, to } = self;
         let version = request.context().version();
+        let is_stream = request.is_stream();
         let notifications = request.wants_notifications().then(|| {
             let (notifier, notifications) = Notifier::channel(NOTIFICATIONS);
-            request.context_mut().set_notifier(notifier.until(closing));
+            request.context_mut().set_notifier(notifier.until(shared.closing.subscribe()));
             notifications
         });
-        let concerned = (!version.is_modern() && Kept::concerns(request.method())).then(|| request.clone());
+        let is_kept = !version.is_modern() && Kept::concerns(request.method());
+        let concerned = is_kept.then(|| Box::new(request.clone()));
         let call = if !version.is_modern() && request.context().can_be_asked() {
-            Call::asking(server, request, Arc::clone(&kept.peer), output.clone())
+            Call::asking(server, request, Arc::clone(&shared.kept.peer), shared.output.clone())
         } else {
             Call::new(server, request)
         };
-        let mut answer = match notifications {
-            Some(notifications) => report(call, notifications, &output).await,
-            None => call.await,
-        };
-        if let (Some(request), Ok(reply)) = (&concerned, &answer)
-            && let Err(error) = kept.note(request, reply)
-        {
-            answer = Err(error);
+        async move {
+            // What goes on for as long as the client likes takes nobody's turn.
+            let slot = match is_stream {
+                true => None,
+                false => Some(shared.slots.running.acquire().await.expect("the semaphore is never closed")),
+            };
+            let mut answer = match notifications {
+                Some(notifications) => Box::pin(report(call, notifications, &shared.output)).await,
+                None => call.await,
+            };
+            if let (Some(request), Ok(reply)) = (&concerned, &answer)
+                && let Err(error) = shared.kept.note(request, reply)
+            {
+                answer = Err(error);
+            }
+            if shared.in_flight.finish(&id, ticket) {
+                to.send(codec::encode(Some(&id), &answer, version), &shared.output).await;
+            }
+            drop(slot);
+            drop(place);
         }
-        if in_flight.finish(&id, ticket) {
-            to.send(codec::encode(Some(&id), &answer, version), &output).await;
-        }
-        drop(slot);
-        drop(place);
     }
 }
 
@@ -339,10 +348,11 @@ fn judge(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-struct CancelOnDrop(InFlight);
+/// Drops what runs when the stream ends.
+struct CancelOnDrop(Arc<Shared>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.cancel_all();
+        self.0.in_flight.cancel_all();
     }
 }
