@@ -21,8 +21,8 @@ use crate::protocol::{ToolAnnotations, ToolDefinition};
 /// Makes a tool of an async function.
 ///
 /// The function takes its arguments as one type, from which the input schema comes (doc comments become
-/// descriptions), and if it wants it the [`Context`] too, or an [`Input`] to ask the user for more. It returns a [`ToolOutput`]: text, [`Json`], a
-/// [`ToolResult`], or a `Result` of one of these.
+/// descriptions), and if it wants it the [`Context`] too, or an [`Input`] to ask the user for more. It returns a
+/// [`ToolOutput`]: text, [`Json`], a [`ToolResult`], or a `Result` of one of these.
 ///
 /// ```
 /// use schemars::JsonSchema;
@@ -37,6 +37,27 @@ use crate::protocol::{ToolAnnotations, ToolDefinition};
 ///
 /// let greet = tool_fn("greet", "Greets someone.", async |args: Greet| format!("Hello, {}!", args.name));
 /// ```
+///
+/// An argument that gateways and proxies are to see without reading bodies is mirrored into a header, here
+/// `Mcp-Param-Region`, by a mark on the field. Over HTTP a call counts only if both say the same. The mark is refused
+/// when the tool is registered if the [specification] forbids it there: on numbers with fractions, objects and arrays, for
+/// instance, and if two fields name one header.
+///
+/// ```
+/// # use schemars::JsonSchema;
+/// # use serde::Deserialize;
+/// # use towline_core::{Router, tool_fn};
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Deploy {
+///     #[schemars(extend("x-mcp-header" = "Region"))]
+///     region: String,
+/// }
+///
+/// let deploy = tool_fn("deploy", "Deploys.", async |args: Deploy| format!("Deployed to {}.", args.region));
+/// let router = Router::new("deployments", "1.0.0").tool(deploy);
+/// ```
+///
+/// [specification]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
 ///
 /// # Panics
 ///
