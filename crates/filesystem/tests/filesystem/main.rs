@@ -2,6 +2,7 @@
 
 mod common;
 mod contents;
+mod full;
 mod limits;
 mod lists;
 mod outside;
