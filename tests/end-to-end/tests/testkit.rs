@@ -167,8 +167,9 @@ tools:
     cases:
       - {input: {}, expected: customers}
 negative: {}
+security: {}
 ";
-    check(suite, &["--url", &format!("http://{address}/mcp")], 100, &[]);
+    check(suite, &["--url", &format!("http://{address}/mcp")], 200, &[]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -193,6 +194,7 @@ tools:
     errors:
       - {name: another folder, input: {owner: octocat, repo: ../spoon-knife}, expected: Not sent}
 negative: {}
+security: {}
 ";
     tokio::task::spawn_blocking(move || {
         let (_process, address) = Process::listen(&mut server);
@@ -200,6 +202,59 @@ negative: {}
     })
     .await
     .unwrap();
+}
+
+#[test]
+fn our_file_server_passes() {
+    let suite = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/filesystem-server/suite.yaml");
+    let suite = fs::read_to_string(suite).unwrap();
+    let binary = cargo_build("filesystem-server");
+    let world = TempDir::new().unwrap();
+    let root = world.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let over_stdio = format!("'{}' --stdio --root '{}'", binary.display(), root.display());
+    check(&suite, &["--stdio", &over_stdio], 500, &[]);
+    let (_process, address) = Process::listen(Command::new(&binary).arg("--root").arg(&root));
+    check(&suite, &["--url", &format!("http://{address}/mcp")], 500, &[]);
+    let beside: Vec<_> = fs::read_dir(&world).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(beside, ["root"], "it wrote out of its root");
+}
+
+/// What the report for people says of a server is what its readers look for.
+#[test]
+fn the_report_counts_what_was_tried_and_tells_how_fast_it_was() {
+    let suite = "
+name: files
+tools:
+  list_files:
+    cases:
+      - {input: {path: .}, expected: Contents of}
+    errors:
+      - {input: {path: ../../../etc/passwd}}
+      - {input: {path: ''}}
+    performance:
+      - {input: {path: .}, iterations: 50}
+  write_file:
+    cases:
+      - {input: {path: test.txt, content: Hello World}, expected: Successfully wrote}
+";
+    let root = TempDir::new().unwrap();
+    let binary = cargo_build("filesystem-server");
+    let server = format!("'{}' --stdio --root '{}'", binary.display(), root.path().display());
+    let (output, _) = run(suite, &["--stdio", &server]);
+    let report = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "MCP Server Test Report",
+        "Server: filesystem-server",
+        "  list_files: 1/1 passed",
+        "  write_file: 1/1 passed",
+        "  list_files: 2/2 handled correctly",
+        "  list_files (50 calls, 1 at once):",
+        "    Success Rate: 100.0%",
+    ] {
+        assert!(report.contains(line), "{line}\n{report}");
+    }
+    assert_eq!(fs::read_to_string(root.path().join("test.txt")).unwrap(), "Hello World");
 }
 
 #[test]

@@ -13,7 +13,18 @@
 //! | `elicitation/create` | [`Form`], [`UrlPrompt`] | [`ElicitResult`] |
 //! | `sampling/createMessage` | [`Sampling`] | [`Sampled`] |
 //! | `roots/list` | | [`ListRootsResult`] |
-//! | `subscriptions/listen` | [`ListenParams`] | |
+//! | `subscriptions/listen` | [`ListenParams`] | [`SubscriptionFilter`], acknowledged |
+//! | `tasks/get`, `tasks/update`, `tasks/cancel` | | [`TaskRecord`](crate::TaskRecord) |
+//!
+//! | notification | what makes it |
+//! |---|---|
+//! | `notifications/progress`, `notifications/message` | [`Context::progress`](crate::Context::progress), [`Context::log`](crate::Context::log) with a [`LogLevel`] |
+//! | `notifications/*/list_changed`, `notifications/resources/updated` | [`Registry`](crate::Registry) and [`Changes`](crate::Changes) |
+//! | `notifications/tasks` | a [`TaskRecord`](crate::TaskRecord) that changes |
+//! | `notifications/cancelled` | the client; the call's future is dropped |
+//!
+//! A member that these types do not name is not lost where the specification wants it kept: `_meta` and extensions' settings
+//! go through as they are, and [`Request::params`](crate::Request::params) is the text that the client sent.
 
 mod completion;
 mod content;
