@@ -128,6 +128,8 @@ async fn a_call_that_is_too_large_is_refused_by_its_name() {
         let response = server.send(request).await;
         assert_eq!((response.status, response.code()), (413, 413));
         assert!(response.body.contains(r#""id":1,"#), "{response:?}");
+        // What is left of the body is not read, so nothing more may be sent on the connection.
+        assert_eq!(response.header("connection"), Some("close"));
     }
 }
 

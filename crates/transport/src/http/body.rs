@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::StatusCode;
+use http::{StatusCode, Version};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
@@ -31,6 +31,7 @@ pin_project! {
         max: usize,
         // Whether it says itself that it is larger. What comes first is waited for a moment: the id of the call is in it.
         excess: bool,
+        version: Version,
         deadline: Deadline,
     }
 }
@@ -68,11 +69,11 @@ impl Deadline {
 }
 
 impl<B: Body> Collect<B> {
-    /// Begins to collect.
-    pub(super) fn new(body: B, max: usize, deadline: Deadline) -> Self {
+    /// Begins to collect a body that comes in that version of HTTP.
+    pub(super) fn new(body: B, max: usize, version: Version, deadline: Deadline) -> Self {
         let excess = is_too_large(&body, max);
         let deadline = if excess { deadline.at_most(MOMENT) } else { deadline };
-        Self { body, first: Bytes::new(), rest: BytesMut::new(), max, excess, deadline }
+        Self { body, first: Bytes::new(), rest: BytesMut::new(), max, excess, version, deadline }
     }
 }
 
@@ -88,13 +89,11 @@ where
         loop {
             let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
                 ready!(this.deadline.poll(cx));
-                if *this.excess {
-                    return Poll::Ready(Err(too_large(*this.max, &[])));
-                }
-                return Poll::Ready(Err(Refusal::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "the body did not come in time",
-                )));
+                let refusal = match this.excess {
+                    true => too_large(*this.max, &[]),
+                    false => Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+                };
+                return Poll::Ready(Err(refusal.with_body_left(*this.version)));
             };
             let mut data = match frame {
                 None if this.rest.is_empty() => return Poll::Ready(Ok(std::mem::take(this.first))),
@@ -116,7 +115,7 @@ where
             if *this.excess || len > *this.max - this.first.len() - this.rest.len() {
                 let came_first = [&**this.first, &**this.rest, data.chunk()];
                 let beginning = came_first.into_iter().find(|part| !part.is_empty()).unwrap_or_default();
-                return Poll::Ready(Err(too_large(*this.max, beginning)));
+                return Poll::Ready(Err(too_large(*this.max, beginning).with_body_left(*this.version)));
             }
             if this.first.is_empty() && this.rest.is_empty() {
                 *this.first = data.copy_to_bytes(len);
@@ -159,7 +158,7 @@ mod tests {
         let limit = Duration::from_secs(15);
         let start = Instant::now();
         let body = StreamBody::new(stream::pending::<Piece>());
-        let collect = Collect::new(body, 10, Deadline::Timer(limit, None));
+        let collect = Collect::new(body, 10, Version::HTTP_11, Deadline::Timer(limit, None));
         assert!(collect.await.is_err());
         assert_eq!(start.elapsed().as_secs(), 15);
     }
@@ -169,7 +168,7 @@ mod tests {
         for (max, expected) in [(6, Some("abcdef")), (5, None)] {
             let pieces = ["ab", "", "cd", "ef"].map(|piece| Ok(Frame::data(Bytes::from(piece))) as Piece);
             let body = StreamBody::new(stream::iter(pieces));
-            let collect = Collect::new(body, max, Deadline::Polled(Duration::ZERO, None));
+            let collect = Collect::new(body, max, Version::HTTP_11, Deadline::Polled(Duration::ZERO, None));
             assert_eq!(collect.await.ok().as_deref(), expected.map(str::as_bytes), "{max}");
         }
     }

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, ALLOW,
+    ACCESS_CONTROL_REQUEST_HEADERS, ALLOW, CONNECTION,
 };
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, Version};
 use towline_core::codec;
 use towline_core::protocol::{ProtocolVersion, RequestId};
 use towline_core::{Error, ErrorKind, Serve};
@@ -28,6 +28,8 @@ struct Inner {
     error: Option<Error>,
     /// The call that is refused, if it is known.
     id: Option<RequestId>,
+    /// Whether the connection must end, since nothing that comes next on it can be told from what was not read.
+    closes: bool,
     origin: Option<HeaderValue>,
     /// For a preflight: the headers that the page wants to send.
     request_headers: Option<HeaderValue>,
@@ -83,12 +85,26 @@ impl Refusal {
         self
     }
 
+    /// Leaves the rest of the body unread. In HTTP/1 that ends the connection, and the client is told, so that it does not send
+    /// its next request there.
+    pub(super) fn with_body_left(mut self, version: Version) -> Self {
+        self.0.closes = version < Version::HTTP_2;
+        self
+    }
+
     fn bare(status: StatusCode) -> Self {
-        Self(Box::new(Inner { status, error: None, id: None, origin: None, request_headers: None }))
+        Self(Box::new(Inner {
+            status,
+            error: None,
+            id: None,
+            closes: false,
+            origin: None,
+            request_headers: None,
+        }))
     }
 
     pub(super) fn into_response<S: Serve>(self) -> Response<ResponseBody<S>> {
-        let Inner { status, error, id, origin, request_headers } = *self.0;
+        let Inner { status, error, id, closes, origin, request_headers } = *self.0;
         let mut response = match error {
             None => respond::json(status, Bytes::new(), None),
             Some(error) => {
@@ -98,6 +114,9 @@ impl Refusal {
             }
         };
         let headers = response.headers_mut();
+        if closes {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }

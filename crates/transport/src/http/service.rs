@@ -305,9 +305,10 @@ impl<S: Serve> HttpService<S> {
         let refused = |refusal: Refusal| refusal.with_origin(head.origin.clone());
         if parts.headers.contains_key(EXPECT) && body::is_too_large(&body, options.max_body) {
             // It asks first, and need not send what will not be read.
-            return Err(refused(body::too_large(options.max_body, &[])));
+            return Err(refused(body::too_large(options.max_body, &[]).with_body_left(parts.version)));
         }
-        let body = Collect::new(body, options.max_body, self.deadline(connection, parts.version));
+        let deadline = self.deadline(connection, parts.version);
+        let body = Collect::new(body, options.max_body, parts.version, deadline);
         let mut extensions = self.extensions.clone();
         if !parts.extensions.is_empty()
             && let Some(own) = parts.extensions.remove::<Extensions>()
