@@ -19,6 +19,8 @@ pub(crate) const WATCHED: &str = "soak://clock";
 pub(crate) const STEPS: u32 = 5;
 
 const SHORT: Duration = Duration::from_secs(3);
+/// A client of a busy machine may be silent for some seconds, and its session is to be there when it goes on.
+const LONGER: Duration = Duration::from_secs(12);
 const MANY: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 
 #[derive(Deserialize, JsonSchema)]
@@ -82,7 +84,7 @@ pub(crate) async fn serve(address: SocketAddr) -> io::Result<()> {
     let service = HttpService::new(Server::new(router))
         .max_in_flight(MANY)
         .keep_alive(Duration::from_secs(1))
-        .sessions(SessionLimits::new().idle(SHORT));
+        .sessions(SessionLimits::new().idle(LONGER));
     HttpServer::from(service)
         .max_connections(MANY)
         .header_timeout(SHORT)
