@@ -2,6 +2,7 @@
 
 mod common;
 mod contents;
+mod health;
 mod limits;
 mod lists;
 mod outside;
