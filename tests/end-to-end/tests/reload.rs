@@ -191,7 +191,7 @@ fn limits_change_and_a_mistake_changes_nothing() {
     let statuses = |count| (0..count).map(|_| call(address, "/a", None).0).collect::<Vec<_>>();
     assert_eq!(statuses(3), [200, 200, 429]);
     let stats: Value = serde_json::from_str(&get(admin, "/admin/stats")).unwrap();
-    assert_eq!(stats["metrics"]["tools"]["call_rest_api"]["count"], 7, "counting goes on: {stats}");
+    assert_eq!(stats["metrics"]["tools"]["call_rest_api"]["count"], 8, "counting goes on: {stats}");
     assert_eq!((&stats["limits"][0]["policy"], &stats["limits"][0]["refused"]), (&"all".into(), &1.into()));
 
     // With the same limit, what is used up stays so.

@@ -213,9 +213,8 @@ async fn a_server_that_takes_the_place_of_another_tells_its_subscribers() {
     registry.resource_updated("note://1");
     assert_eq!(next(&mut client).await["method"], "notifications/resources/updated");
     assert_eq!(tools(&mut other).await, ["other"]);
-    let called = client.send(&format!(
-        r#"{{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{{{META},"name":"other"}}}}"#
-    ));
-    called.await.unwrap();
+    let line =
+        format!(r#"{{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{{{META},"name":"other"}}}}"#);
+    client.send(&line).await.unwrap();
     assert_eq!(next(&mut client).await["result"]["content"][0]["text"], "other");
 }
