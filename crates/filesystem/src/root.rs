@@ -79,6 +79,10 @@ impl Root {
     pub(crate) fn look(&self) -> io::Result<(u64, u64)> {
         self.dir.entries()?.next().transpose()?;
         let metadata = self.dir.dir_metadata()?;
+        if metadata.nlink() == 0 {
+            // A removed one can still be read, and is empty.
+            return Err(io::ErrorKind::NotFound.into());
+        }
         Ok((metadata.dev(), metadata.ino()))
     }
 
