@@ -263,6 +263,45 @@ fn keys_and_scopes_change_and_who_may_come_in_stays_guarded() {
     assert!(call(address, "/a", Some(one.expose())).1["error"].is_object(), "the scopes are still asked for");
 }
 
+/// The breaker of a database that is down stays open, since nobody has changed its settings.
+#[test]
+fn what_a_breaker_has_seen_stays() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("server.toml");
+    let settings = format!(
+        "[databases.shop]\nurl = \"postgres://me@{nobody}/shop\"\n[layers.tools]\nretry = false\n\
+         [layers.upstream.shop]\ncircuit_breaker = {{ consecutive_failures = 1, open_ms = 60000 }}\n"
+    );
+    fs::write(&file, &settings).unwrap();
+    let mut command = Command::new(cargo_build("database-server"));
+    command.env_remove("DATABASE_URL").arg("--stdio").arg("--config").arg(&file);
+    let mut server = Process::start(&mut command);
+    let mut stdin = server.stdin().unwrap();
+    let mut ask = |server: &Process, id: usize| {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let params = json!({"name": "list_tables", "arguments": {}, "_meta": meta});
+        let request = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        writeln!(stdin, "{request}").unwrap();
+        server.lines(id)[id - 1].clone()
+    };
+    assert!(ask(&server, 1).contains("unavailable"), "{}", server.stdout());
+    for round in 1..=2 {
+        fs::write(&file, format!("{settings}[layers.server]\nbulkhead = {{ max_concurrent = {round} }}\n"))
+            .unwrap();
+        server.hang_up();
+        let started = Instant::now();
+        while server.stderr().matches("the settings are read again").count() < round {
+            assert!(started.elapsed() < PATIENCE, "{}", server.stderr());
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(ask(&server, round + 1).contains("circuit_open"), "{}", server.stdout());
+    }
+}
+
 #[test]
 fn a_subscription_goes_on() {
     let folder = TempDir::new().unwrap();
