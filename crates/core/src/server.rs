@@ -22,6 +22,11 @@ impl Server {
     pub fn new(router: Router) -> Self {
         Self { service: router.build() }
     }
+
+    /// What it offers, while no layer is around it.
+    pub fn routes(&self) -> &Routes {
+        &self.service
+    }
 }
 
 impl<S> Server<S> {

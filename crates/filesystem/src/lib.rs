@@ -1,7 +1,7 @@
 //! Files over MCP: folders that a model may read and write, and nothing outside of them.
 //!
 //! [`Filesystem::open`] opens the folders of a [`FilesystemConfig`]; [`tools`] and [`resources`] are what a server offers
-//! of them, and [`watch`] tells its clients what changes:
+//! of them, [`watch`] tells its clients what changes, and [`checks`] whether the folders are there:
 //!
 //! ```no_run
 //! use towline_core::{Router, Server};
@@ -52,6 +52,7 @@ mod config;
 mod date;
 mod disk;
 mod error;
+mod health;
 mod job;
 mod limits;
 mod policy;
@@ -66,6 +67,7 @@ mod write;
 pub use config::{ConfigError, FilesystemConfig, RootConfig};
 pub use disk::Filesystem;
 pub use error::FilesystemError;
+pub use health::checks;
 pub use limits::Limits;
 pub use resource::resources;
 pub use tools::tools;

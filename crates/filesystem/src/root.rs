@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File, Metadata, OpenOptions};
+use cap_std::fs::{Dir, File, Metadata, MetadataExt, OpenOptions};
 
 use crate::config::{ConfigError, RootConfig};
 use crate::error::FilesystemError;
@@ -73,6 +73,17 @@ impl Root {
             return Err(ConfigError::new(format!("{key}.name"), problem));
         }
         Ok(Self { name, read_only: config.read_only, dir, given, real, prefix: String::new() })
+    }
+
+    /// Reads of it, and tells which folder it is: the device, and its number there.
+    pub(crate) fn look(&self) -> io::Result<(u64, u64)> {
+        self.dir.entries()?.next().transpose()?;
+        let metadata = self.dir.dir_metadata()?;
+        if metadata.nlink() == 0 {
+            // A removed one can still be read, and is empty.
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok((metadata.dev(), metadata.ino()))
     }
 
     /// How callers write a path in this root.

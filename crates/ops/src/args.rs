@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::logs::{LogFormat, filter};
 use crate::{Failure, Settings};
 
 /// What every server program takes on its command line, to be flattened into its own arguments.
@@ -23,9 +24,17 @@ pub struct ServeArgs {
     #[arg(long)]
     pub check_config: bool,
 
-    /// What to log on standard error: error, warn, info, debug or trace, also per target
-    #[arg(long, value_name = "FILTER", env = "TOWLINE_LOG", default_value = "info")]
-    pub log: String,
+    /// Show the settings that count, without secrets, then stop
+    #[arg(long)]
+    pub print_config: bool,
+
+    /// What to log on standard error: error, warn, info, debug or trace, also per target [default: info]
+    #[arg(long, value_name = "FILTER", env = "TOWLINE_LOG")]
+    pub log: Option<String>,
+
+    /// How to log: for people, or for programs, one JSON object a line [default: readable]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 
     /// Serve probes, metrics and the dashboard on this address and port [default: nowhere; without a value 127.0.0.1:9090]
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:9090", value_parser = address)]
@@ -46,6 +55,8 @@ pub struct ServeArgs {
 pub enum Command {
     /// Ask the server that runs with the same settings whether it works: ends with 0 if it does, else with 1
     Healthcheck,
+    /// Write the JSON Schema of the settings, by which editors complete and check them
+    ConfigSchema,
 }
 
 impl ServeArgs {
@@ -74,6 +85,18 @@ impl ServeArgs {
         }
         if let Some(admin) = self.admin {
             settings.set(&["admin", "listen"], admin.to_string())?;
+        }
+        // A variable that is empty is as good as none.
+        if let Some(log) = self.log.as_ref().filter(|log| !log.is_empty()) {
+            filter(log).map_err(|problem| Failure::settings(format!("--log: {problem}")))?;
+            settings.set(&["log", "filter"], log.as_str())?;
+        }
+        if let Some(format) = self.log_format {
+            let name = match format {
+                LogFormat::Readable => "readable",
+                LogFormat::Json => "json",
+            };
+            settings.set(&["log", "format"], name)?;
         }
         if self.allow_unauthenticated {
             settings.set(&["server", "allow_unauthenticated"], true)?;

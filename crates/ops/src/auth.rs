@@ -1,21 +1,24 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tower::layer::util::Identity;
 use tower::util::{Either, option_layer};
 use towline_auth::{Algorithm, ApiKeys, AuthLayer, Jwt, ProtectedResource, ScopeLayer, ScopePolicy};
 
+use crate::redact::{some_url, url};
 use crate::{Failure, Source};
 
 /// Who may call over HTTP, and what: the section `[auth]`. Without it, anybody may who can reach the port.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct AuthConfig {
     /// A file of API keys, which is read again when it changes. Default: none.
     pub api_keys: Option<PathBuf>,
     /// The URL at which clients reach the server, for which tokens must be. Needed with `jwt`.
+    #[serde(serialize_with = "some_url")]
     pub resource: Option<String>,
     /// The access tokens of an issuer. Default: none count.
     pub jwt: Option<JwtConfig>,
@@ -24,7 +27,7 @@ pub struct AuthConfig {
 }
 
 /// The access tokens of an issuer: `[auth.jwt]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct JwtConfig {
@@ -34,6 +37,7 @@ pub struct JwtConfig {
     #[serde(default)]
     pub audience: Option<String>,
     /// Where the issuer's keys are.
+    #[serde(serialize_with = "url")]
     pub jwks_url: String,
     /// How they may be signed. Default: RS256, PS256, ES256 and EdDSA.
     #[serde(default)]
@@ -41,7 +45,7 @@ pub struct JwtConfig {
 }
 
 /// Which scopes what needs: `[auth.scopes]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct ScopesConfig {

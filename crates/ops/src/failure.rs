@@ -23,8 +23,13 @@ impl Failure {
         Self { code: 1, message: message.to_string() }
     }
 
-    /// Writes the line to standard error, after the program's name, and gives the exit code.
+    /// Writes the line to standard error, after the program's name, and gives the exit code. Where logs are JSON, it is one of
+    /// their lines.
     pub fn report(&self, program: &str) -> ExitCode {
+        if crate::logs::are_json() {
+            tracing::error!(program, "{self}");
+            return ExitCode::from(self.code);
+        }
         // Nothing can be done about a standard error that cannot be written to.
         let _ = writeln!(std::io::stderr(), "{program}: {self}");
         ExitCode::from(self.code)

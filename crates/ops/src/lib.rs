@@ -5,30 +5,35 @@
 //!
 //! ```
 //! use serde::Deserialize;
-//! use towline_ops::{AuthConfig, ServerConfig, Settings};
+//! use towline_ops::Settings;
 //!
 //! #[derive(Deserialize)]
-//! #[serde(deny_unknown_fields, default)]
-//! #[derive(Default)]
-//! struct Config {
-//!     server: ServerConfig,
-//!     auth: AuthConfig,
+//! #[serde(deny_unknown_fields)]
+//! struct Own {
 //!     greeting: String,
 //! }
 //!
 //! let environment = [("TOWLINE__GREETING".to_owned(), "Hello".to_owned())];
-//! let (config, source) = Settings::read(None, environment)?.parse::<Config>()?;
-//! config.server.check(&config.auth, &source)?;
-//! assert_eq!(config.greeting, "Hello");
+//! let config = Settings::read(None, environment)?.config::<Own>()?;
+//! assert_eq!((config.own.greeting.as_str(), config.server.listen.port()), ("Hello", 8080));
 //! # Ok::<(), towline_ops::Failure>(())
 //! ```
 
 mod admin;
 mod args;
 mod auth;
+mod check;
+mod config;
+mod current;
+mod entrance;
 mod failure;
 mod healthcheck;
 mod logs;
+mod redact;
+mod reload;
+mod run;
+mod said;
+mod schema;
 mod serve;
 mod server;
 mod settings;
@@ -37,10 +42,14 @@ mod source;
 pub use admin::{Admin, AdminConfig, Drain};
 pub use args::{Command, ServeArgs};
 pub use auth::{AuthConfig, JwtConfig, ScopesConfig};
+pub use config::Config;
+pub use current::Current;
 pub use failure::Failure;
 pub use healthcheck::healthcheck;
-pub use logs::log_to_stderr;
+pub use logs::{LogConfig, LogFormat, Logs, log_to_stderr};
+pub use reload::Reload;
+pub use run::run;
 pub use serve::{environment, say, serve};
-pub use server::ServerConfig;
+pub use server::{ServerConfig, SessionsConfig};
 pub use settings::Settings;
 pub use source::Source;

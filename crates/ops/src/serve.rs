@@ -3,54 +3,73 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::time::sleep;
-use towline_auth::AuthLayer;
 use towline_core::Serve;
 use towline_transport::http::{HttpServer, HttpService};
 use towline_transport::{shutdown_signal, stdio};
 
-use crate::{AuthConfig, Drain, Failure, ServerConfig};
+use crate::entrance::Entrance;
+use crate::reload::Running;
+use crate::{Config, Current, Drain, Failure, Reload, ServerConfig};
 
-/// Serves as the settings say, until the client or a signal ends it. Over HTTP it lets nobody pass whom `auth` does not know.
+/// Serves as the settings say, until the client or a signal ends it. Over HTTP it lets nobody pass whom `[auth]` does not
+/// know.
 ///
 /// At SIGTERM or SIGINT the server is no longer ready at once; after a delay it takes no connections any more, and what runs
-/// has its time to end. A second signal ends the process where it stands.
+/// has its time to end. A second signal ends the process where it stands. At SIGHUP the settings are read again, as
+/// [`Reload`] says: calls that have begun end as they began, later ones find what is new.
 ///
 /// # Errors
 ///
 /// When it cannot listen, the API keys cannot be read, or serving fails.
-pub async fn serve(
-    config: &ServerConfig,
-    auth: &AuthConfig,
-    server: impl Serve,
+pub async fn serve<P, S, L, B>(
+    config: Config<P>,
+    server: S,
     drain: &Drain,
-) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::refused(format!("serving failed: {error}"));
-    if config.stdio {
+    reload: Reload<L, B>,
+) -> Result<(), Failure>
+where
+    P: Clone + Send + 'static,
+    S: Serve,
+    L: Fn() -> Result<Config<P>, Failure> + Send + 'static,
+    B: Fn(&Config<P>) -> Result<S, Failure> + Send + 'static,
+{
+    let settings = config.server.clone();
+    let server = Current::new(server);
+    if settings.stdio {
+        let _reloads = reload.start(Running::new(config, server.clone(), None))?;
         return stdio::serve(server).await.map_err(failed);
     }
-    let hosts = config.allowed_hosts.iter().cloned();
-    let service = hosts.fold(HttpService::new(server), HttpService::allow_host);
-    let origins = config.allowed_origins.iter().cloned();
+    let entrance = Entrance::of(&config.auth, &settings)?;
+    let _reloads = reload.start(Running::new(config, server.clone(), entrance.clone()))?;
+    let hosts = settings.allowed_hosts.iter().cloned();
+    let service = HttpService::new(server).sessions(settings.sessions.limits());
+    let service = hosts.fold(service, HttpService::allow_host);
+    let origins = settings.allowed_origins.iter().cloned();
     let service = origins.fold(service, HttpService::allow_origin);
-    let grace = Duration::from_millis(config.shutdown_grace_ms);
-    let http = HttpServer::from(service).path(config.path.as_str()).shutdown_grace(grace);
-    let listener = TcpListener::bind(config.listen).await.map_err(|error| match error.kind() {
+    let grace = Duration::from_millis(settings.shutdown_grace_ms);
+    let http = HttpServer::from(service).path(settings.path.as_str()).shutdown_grace(grace);
+    let listener = listen(&settings).await?;
+    let end = end(drain, Duration::from_millis(settings.shutdown_delay_ms));
+    let served = match entrance {
+        None => http.serve_until(listener, end).await,
+        Some(entrance) => http.layer(entrance).serve_until(listener, end).await,
+    };
+    served.map_err(failed)
+}
+
+async fn listen(config: &ServerConfig) -> Result<TcpListener, Failure> {
+    TcpListener::bind(config.listen).await.map_err(|error| match error.kind() {
         ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
             let (address, why) = (config.listen, error.kind());
             Failure::refused(format!("cannot listen on {address} ({why}): choose another with --listen"))
         }
         _ => failed(error),
-    })?;
-    let end = end(drain, Duration::from_millis(config.shutdown_delay_ms));
-    let served = match auth.layer()? {
-        None => http.serve_until(listener, end).await,
-        Some(layer) => {
-            let origins = config.allowed_origins.iter().map(ToString::to_string);
-            let layer = origins.fold(layer, AuthLayer::readable_by);
-            http.layer(layer).serve_until(listener, end).await
-        }
-    };
-    served.map_err(failed)
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what maps an error")]
+fn failed(error: std::io::Error) -> Failure {
+    Failure::refused(format!("serving failed: {error}"))
 }
 
 /// Waits until the process is asked to end, says that it is no longer ready, and lets the delay pass.

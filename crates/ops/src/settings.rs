@@ -53,6 +53,10 @@ impl Settings {
         set(&mut self.table, path, value.into()).map_err(Failure::settings)
     }
 
+    pub(crate) fn into_parts(self) -> (Table, Source) {
+        (self.table, self.source)
+    }
+
     /// Makes of it what the program understands. The [`Source`] tells mistakes that show only later.
     ///
     /// # Errors

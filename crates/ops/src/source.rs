@@ -45,6 +45,20 @@ impl Source {
         self.tell(&error.path().to_string(), &without_values(error.inner().message()))
     }
 
+    /// The same, of what stands beside these sections, which then are among those that an unknown one may have meant.
+    pub(crate) fn explain_among(
+        &self,
+        error: &serde_path_to_error::Error<toml::de::Error>,
+        sections: &[&str],
+    ) -> Failure {
+        let (path, mut problem) = (error.path().to_string(), without_values(error.inner().message()));
+        if !path.contains(['.', '[']) && problem.starts_with("unknown field") {
+            let sections: Vec<String> = sections.iter().map(|section| format!("`{section}`")).collect();
+            problem.push_str(&format!(", or one of {}", sections.join(", ")));
+        }
+        self.tell(&path, &problem)
+    }
+
     /// The line of the key at `path`, or of what is nearest around it.
     fn line_of(&self, path: &str) -> Option<usize> {
         let document = toml::de::DeTable::parse(&self.text).ok()?;

@@ -7,7 +7,7 @@ use towline::ops;
 ///
 /// Settings come from the file given with --config, then from environment variables, then from the command line; the
 /// last one wins. Any key of the file can be set as TOWLINE__SECTION__KEY, such as TOWLINE__SERVER__LISTEN.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 110, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]

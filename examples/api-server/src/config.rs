@@ -1,69 +1,48 @@
 //! Settings from a file, the environment and the command line.
 
-use serde::Deserialize;
-use towline::http_api::{self, ApisConfig};
-use towline::middleware::{StackConfig, Switch};
-use towline::ops::{AdminConfig, AuthConfig, Failure, ServerConfig, Source};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use towline::http_api::{ApisConfig, ConfigError};
+use towline::middleware::Switch;
+use towline::ops::{self, Failure, Source};
 
 use crate::args::Args;
 
 /// Everything that can be set.
-#[derive(Debug, Deserialize)]
+pub(crate) type Config = ops::Config<Own>;
+
+/// What can be set of this server alone. Each API has a breaker, a limit and retries of its own.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Config {
-    #[serde(default)]
-    pub(crate) server: ServerConfig,
-    /// Where operators look.
-    #[serde(default)]
-    pub(crate) admin: AdminConfig,
-    /// Who may call over HTTP, and what.
-    #[serde(default)]
-    pub(crate) auth: AuthConfig,
-    /// By the name that callers use.
+pub(crate) struct Own {
+    /// The APIs, by the names that callers use.
     #[serde(default)]
     pub(crate) apis: ApisConfig,
-    /// What stands around the server and its tools. Each API has a breaker, a limit and retries of its own.
-    #[serde(default)]
-    pub(crate) layers: StackConfig,
-    /// Where the settings come from, to tell mistakes that show only later.
-    #[serde(skip)]
-    pub(crate) source: Source,
 }
 
-impl Config {
-    /// Brings together what the file, the environment and the command line say.
-    pub(crate) fn load(
-        args: &Args,
-        environment: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self, Failure> {
-        let (mut config, source) = args.common.settings(environment)?.parse::<Self>()?;
-        config.source = source;
-        config.server.check(&config.auth, &config.source)?;
-        if config.apis.0.is_empty() {
-            return Err(Failure::settings(
-                "no API is set: give an [apis.NAME] section in the file of --config",
-            ));
-        }
-        config.apis.validate().map_err(|error| config.tell_api(&error))?;
-        config.layers.validate().map_err(|error| config.tell_layers(error))?;
-        // An API retries by itself what it may repeat; doing so again around the tool would multiply the attempts.
-        config.layers.tools.retry.get_or_insert(Switch::Off);
-        Ok(config)
+/// Brings together what the file, the environment and the command line say, and holds it against what can work.
+pub(crate) fn load(
+    args: &Args,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, Failure> {
+    let mut config: Config = args.common.settings(environment)?.config()?;
+    let apis = &config.own.apis;
+    if apis.0.is_empty() {
+        return Err(Failure::settings("no API is set: give an [apis.NAME] section in the file of --config"));
     }
+    apis.validate().map_err(|error| tell(&config.source, &error))?;
+    // An API retries by itself what it may repeat; doing so again around the tool would multiply the attempts.
+    config.layers.tools.retry.get_or_insert(Switch::Off);
+    Ok(config)
+}
 
-    /// A mistake in the settings of an API.
-    pub(crate) fn tell_api(&self, error: &http_api::ConfigError) -> Failure {
-        let key = match error.api() {
-            Some(api) => format!("apis.{api}.{}", error.key()),
-            None => format!("apis.{}", error.key()),
-        };
-        self.source.tell(&key, error.problem())
-    }
-
-    /// A mistake in the settings of the layers.
-    pub(crate) fn tell_layers(&self, error: towline::middleware::ConfigError) -> Failure {
-        self.source.tell_layers(error)
-    }
+/// A mistake in the settings of an API.
+pub(crate) fn tell(source: &Source, error: &ConfigError) -> Failure {
+    let key = match error.api() {
+        Some(api) => format!("apis.{api}.{}", error.key()),
+        None => format!("apis.{}", error.key()),
+    };
+    source.tell(&key, error.problem())
 }
 
 #[cfg(test)]
@@ -78,7 +57,7 @@ mod tests {
         let path = path.to_str().unwrap();
         let args = Args::parse_from(["api-server", "--config", path].iter().chain(arguments));
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::load(&args, environment).map_err(|error| error.to_string().replace(path, "apis.toml"))
+        super::load(&args, environment).map_err(|error| error.to_string().replace(path, "apis.toml"))
     }
 
     const FILE: &str = "[apis.shop]\nbase_url = \"https://shop.example/v1\"\ntimeout_ms = 1000\n";
@@ -86,7 +65,7 @@ mod tests {
     #[test]
     fn the_environment_wins_over_the_file() {
         let config = load(FILE, &[], &[("TOWLINE__APIS__SHOP__TIMEOUT_MS", "2000")]).unwrap();
-        assert_eq!(config.apis.0["shop"].timeout.as_millis(), 2000);
+        assert_eq!(config.own.apis.0["shop"].timeout.as_millis(), 2000);
         assert!(load(FILE, &["--stdio"], &[]).unwrap().server.stdio);
     }
 

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use clap::Parser;
 use towline::health::HealthCheck;
-use towline::http_api::{self, Api, Apis};
+use towline::http_api::{self, Api, Apis, ConfigError};
 use towline::middleware::Stack;
-use towline::ops::{self, Admin, Drain, Failure};
-use towline::{Router, Server};
+use towline::ops::{self, Admin, Drain, Failure, Reload};
+use towline::{Router, Serve, Server, ToolSet};
 
 use crate::args::Args;
 use crate::config::Config;
@@ -23,49 +23,64 @@ everything.";
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match Config::load(&args, ops::environment()).and_then(|config| start(&args.common, &config)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report("api-server"),
-    }
-}
-
-fn start(args: &ops::ServeArgs, config: &Config) -> Result<(), Failure> {
-    match args.command {
-        Some(_) => ops::healthcheck(&config.server, &config.admin),
-        None => run(args, config),
-    }
+    let load = || config::load(&args, ops::environment());
+    ops::run("api-server", &args.common, load, |config| serve(&args, config))
 }
 
 #[tokio::main]
-async fn run(args: &ops::ServeArgs, config: &Config) -> Result<(), Failure> {
-    ops::log_to_stderr(&args.log)?;
-    let stack = Stack::new(config.layers.clone()).map_err(|error| config.tell_layers(error))?;
-    let builder = Api::builder().breakers(stack.breakers());
-    let apis = builder.build_all(&config.apis).map_err(|error| config.tell_api(&error))?;
-    let router = router(config, &stack, &apis).await?;
-    if args.check_config {
+async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
+    let logs = ops::log_to_stderr(&config.log)?;
+    let is_check = args.common.check_config;
+    let stack = Stack::new(config.layers.clone()).map_err(|error| config.source.tell_layers(error))?;
+    let explain = |error| config::tell(&config.source, &error);
+    let apis = Api::builder().breakers(stack.breakers()).build_all(&config.own.apis).map_err(explain)?;
+    let tools = tools(&apis).await.map_err(explain)?;
+    let build = {
+        let (stack, apis) = (stack.clone(), apis.clone());
+        move |config: &Config| server(config, &stack, &apis, &tools, is_check)
+    };
+    let server = build(&config)?;
+    if is_check {
         let names: Vec<&str> = apis.iter().map(Api::name).collect();
         ops::say(&format!("The configuration works. APIs: {}", names.join(", ")));
         return Ok(());
     }
     let drain = Drain::new();
     let about = ("api-server", env!("CARGO_PKG_VERSION"));
-    let checks = apis.iter().map(|api| Arc::new(api.clone()) as Arc<dyn HealthCheck>);
-    Admin::new(&config.admin, &config.source, about, &stack, checks, &drain)?.start().await?;
-    // Within what counts: a refusal is one of the things that happen.
-    let server = Server::new(router).layer(config.auth.scopes()).layer(stack.server());
-    ops::serve(&config.server, &config.auth, server, &drain).await
+    Admin::new(&config.admin, &config.source, about, &stack, checks(&apis), &drain)?.start().await?;
+    let again = args.clone();
+    let load = move || config::load(&again, ops::environment());
+    ops::serve(config, server, &drain, Reload::new(logs, load, build)).await
 }
 
-/// What the server offers, with the layers of its tools around them.
-async fn router(config: &Config, stack: &Stack, apis: &Apis) -> Result<Router, Failure> {
-    let imported = apis.import().await.map_err(|error| config.tell_api(&error))?;
+/// The tools over the APIs, with those of their documents.
+async fn tools(apis: &Apis) -> Result<ToolSet, ConfigError> {
+    let imported = apis.import().await?;
     for (api, report) in &imported.reports {
         tracing::info!(api, "imported {report}");
     }
-    let tools = http_api::tools(apis).merge(imported.tools);
-    let checks = apis.iter().map(|api| Arc::new(api.clone()) as Arc<dyn HealthCheck>);
+    Ok(http_api::tools(apis).merge(imported.tools))
+}
+
+/// The tools, with the layers of these settings around them and around all.
+fn server(
+    config: &Config,
+    stack: &Stack,
+    apis: &Apis,
+    tools: &ToolSet,
+    is_check: bool,
+) -> Result<impl Serve + use<>, Failure> {
+    let explain = |error| config.source.tell_layers(error);
+    let stack = stack.next(config.layers.clone()).map_err(explain)?;
     let router =
-        Router::new("api-server", env!("CARGO_PKG_VERSION")).instructions(INSTRUCTIONS).health(checks);
-    stack.tools(router, tools).map_err(|error| config.tell_layers(error))
+        Router::new("api-server", env!("CARGO_PKG_VERSION")).instructions(INSTRUCTIONS).health(checks(apis));
+    let server = Server::new(stack.tools(router, tools.clone()).map_err(explain)?);
+    config.check_scopes(&server, is_check)?;
+    stack.take_over();
+    // Within what counts: a refusal is one of the things that happen.
+    Ok(server.layer(config.auth.scopes()).layer(stack.server()))
+}
+
+fn checks(apis: &Apis) -> impl Iterator<Item = Arc<dyn HealthCheck>> {
+    apis.iter().map(|api| Arc::new(api.clone()) as Arc<dyn HealthCheck>)
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use towline::middleware::StackConfig;
-use towline::ops::{AdminConfig, AuthConfig, Failure, ServerConfig, Source};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use towline::ops::{self, Failure};
 use towline::postgres::DatabaseConfig;
 
 use crate::args::Args;
@@ -13,60 +13,42 @@ use crate::args::Args;
 const DEFAULT_DATABASE: &str = "default";
 
 /// Everything that can be set.
-#[derive(Debug, Deserialize)]
+pub(crate) type Config = ops::Config<Own>;
+
+/// What can be set of this server alone.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Config {
-    #[serde(default)]
-    pub(crate) server: ServerConfig,
-    /// Where operators look.
-    #[serde(default)]
-    pub(crate) admin: AdminConfig,
-    /// Who may call over HTTP, and what.
-    #[serde(default)]
-    pub(crate) auth: AuthConfig,
-    /// By the name that callers use.
+pub(crate) struct Own {
+    /// The databases, by the names that callers use.
     #[serde(default)]
     pub(crate) databases: BTreeMap<String, DatabaseConfig>,
-    /// What stands around the server, its tools and its databases.
-    #[serde(default)]
-    pub(crate) layers: StackConfig,
-    /// Where the settings come from, to tell mistakes that show only later.
-    #[serde(skip)]
-    pub(crate) source: Source,
 }
 
-impl Config {
-    /// Brings together what the file, the environment and the command line say.
-    pub(crate) fn load(
-        args: &Args,
-        environment: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self, Failure> {
-        let mut settings = args.common.settings(environment)?;
-        // A variable that is empty is as good as none.
-        if let Some(url) = args.database_url.as_ref().filter(|url| !url.is_empty()) {
-            settings.set(&["databases", DEFAULT_DATABASE, "url"], url.as_str())?;
-        }
-        let (mut config, source) = settings.parse::<Self>()?;
-        config.source = source;
-        config.check()
+/// Brings together what the file, the environment and the command line say, and holds it against what can work.
+pub(crate) fn load(
+    args: &Args,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, Failure> {
+    let mut settings = args.common.settings(environment)?;
+    // A variable that is empty is as good as none.
+    if let Some(url) = args.database_url.as_ref().filter(|url| !url.is_empty()) {
+        settings.set(&["databases", DEFAULT_DATABASE, "url"], url.as_str())?;
     }
-
-    /// Holds the settings against what can work.
-    fn check(mut self) -> Result<Self, Failure> {
-        self.server.check(&self.auth, &self.source)?;
-        if self.databases.is_empty() {
-            return Err(Failure::settings(
-                "no database is set: give --database-url, DATABASE_URL, or a [databases.NAME] section in the file of \
-                 --config",
-            ));
-        }
-        self.layers.validate().map_err(|error| self.source.tell_layers(error))?;
-        for (name, database) in &mut self.databases {
-            database.name.clone_from(name);
-            database.validate().map_err(Failure::settings)?;
-        }
-        Ok(self)
+    let mut config: Config = settings.config()?;
+    if config.own.databases.is_empty() {
+        return Err(Failure::settings(
+            "no database is set: give --database-url, DATABASE_URL, or a [databases.NAME] section in the file of \
+             --config",
+        ));
     }
+    for (name, database) in &mut config.own.databases {
+        database.name.clone_from(name);
+        let tell = |error: towline::postgres::ConfigError| {
+            config.source.tell(&format!("databases.{name}.{}", error.key()), &error.to_string())
+        };
+        database.validate().map_err(tell)?;
+    }
+    Ok(config)
 }
 
 #[cfg(test)]
@@ -81,7 +63,7 @@ mod tests {
         let path = path.to_str().unwrap();
         let args = Args::parse_from(["database-server", "--config", path].iter().chain(arguments));
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::load(&args, environment).map_err(|error| error.to_string().replace(path, "server.toml"))
+        super::load(&args, environment).map_err(|error| error.to_string().replace(path, "server.toml"))
     }
 
     const FILE: &str = "[server]\nlisten = \"127.0.0.1:1\"\n\n[databases.shop]\nurl = \"postgres://u:hunter2@h/shop\"\nmax_rows = 7\n";
@@ -89,11 +71,11 @@ mod tests {
     #[test]
     fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
         let config = load(FILE, &[], &[]).unwrap();
-        assert_eq!((config.server.listen.port(), config.databases["shop"].max_rows), (1, 7));
+        assert_eq!((config.server.listen.port(), config.own.databases["shop"].max_rows), (1, 7));
         let environment =
             [("TOWLINE__SERVER__LISTEN", "127.0.0.1:2"), ("TOWLINE__DATABASES__SHOP__MAX_ROWS", "8")];
         let config = load(FILE, &[], &environment).unwrap();
-        assert_eq!((config.server.listen.port(), config.databases["shop"].max_rows), (2, 8));
+        assert_eq!((config.server.listen.port(), config.own.databases["shop"].max_rows), (2, 8));
         let config = load(FILE, &["--listen", "127.0.0.1:3"], &environment).unwrap();
         assert_eq!(config.server.listen.port(), 3);
         assert!(load(FILE, &["--stdio"], &environment).unwrap().server.stdio);

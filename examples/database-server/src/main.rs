@@ -10,9 +10,9 @@ use std::sync::Arc;
 use clap::Parser;
 use towline::health::HealthCheck;
 use towline::middleware::Stack;
-use towline::ops::{self, Admin, Drain, Failure};
+use towline::ops::{self, Admin, Drain, Failure, Reload};
 use towline::postgres::Pool;
-use towline::{Router, Server, postgres};
+use towline::{Router, Serve, Server, postgres};
 
 use crate::args::Args;
 use crate::config::Config;
@@ -24,51 +24,60 @@ values as parameters ($1, $2), and aggregate in SQL instead of fetching many row
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match Config::load(&args, ops::environment()).and_then(|config| start(&args.common, &config)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report("database-server"),
-    }
-}
-
-fn start(args: &ops::ServeArgs, config: &Config) -> Result<(), Failure> {
-    match args.command {
-        Some(_) => ops::healthcheck(&config.server, &config.admin),
-        None => run(args, config),
-    }
+    let load = || config::load(&args, ops::environment());
+    ops::run("database-server", &args.common, load, |config| serve(&args, config))
 }
 
 #[tokio::main]
-async fn run(args: &ops::ServeArgs, config: &Config) -> Result<(), Failure> {
-    ops::log_to_stderr(&args.log)?;
+async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
+    let logs = ops::log_to_stderr(&config.log)?;
+    let is_check = args.common.check_config;
     let mut pools = Vec::new();
-    for database in config.databases.values() {
+    for database in config.own.databases.values() {
         pools.push(Pool::new(database.clone()).map_err(Failure::settings)?);
     }
-    let (router, stack) = layered(config, &pools)?;
-    startup::check(&pools, args.check_config).await?;
-    if args.check_config {
+    let stack = Stack::new(config.layers.clone()).map_err(|error| config.source.tell_layers(error))?;
+    let build = {
+        let (stack, pools) = (stack.clone(), pools.clone());
+        move |config: &Config| server(config, &stack, &pools, is_check)
+    };
+    let server = build(&config)?;
+    startup::check(&pools, is_check).await?;
+    if is_check {
         let names: Vec<&str> = pools.iter().map(Pool::name).collect();
         ops::say(&format!("The configuration works. Databases: {}", names.join(", ")));
         return Ok(());
     }
     let drain = Drain::new();
     let about = ("database-server", env!("CARGO_PKG_VERSION"));
-    let checks = pools.iter().map(|pool| Arc::new(pool.clone()) as Arc<dyn HealthCheck>);
-    Admin::new(&config.admin, &config.source, about, &stack, checks, &drain)?.start().await?;
-    // Within what counts: a refusal is one of the things that happen.
-    let server = Server::new(router).layer(config.auth.scopes()).layer(stack.server());
-    ops::serve(&config.server, &config.auth, server, &drain).await
+    Admin::new(&config.admin, &config.source, about, &stack, checks(&pools), &drain)?.start().await?;
+    let again = args.clone();
+    let load = move || config::load(&again, ops::environment());
+    ops::serve(config, server, &drain, Reload::new(logs, load, build)).await
 }
 
-/// What the server offers, with the layers of its tools and databases around them.
-fn layered(config: &Config, pools: &[Pool]) -> Result<(Router, Stack), Failure> {
+/// The databases, with the layers of these settings around them and around all.
+fn server(
+    config: &Config,
+    stack: &Stack,
+    pools: &[Pool],
+    is_check: bool,
+) -> Result<impl Serve + use<>, Failure> {
     let explain = |error| config.source.tell_layers(error);
+    let stack = stack.next(config.layers.clone()).map_err(explain)?;
     let names = pools.iter().map(Pool::name);
-    let stack = Stack::new(config.layers.clone()).map_err(explain)?;
     let stack = stack.upstreams(names, postgres::database_of(pools)).map_err(explain)?;
-    let checks = pools.iter().map(|pool| Arc::new(pool.clone()) as Arc<dyn HealthCheck>);
-    let router =
-        Router::new("database-server", env!("CARGO_PKG_VERSION")).instructions(INSTRUCTIONS).health(checks);
+    let router = Router::new("database-server", env!("CARGO_PKG_VERSION"))
+        .instructions(INSTRUCTIONS)
+        .health(checks(pools));
     let router = stack.tools(router, postgres::tools(pools.iter().cloned())).map_err(explain)?;
-    Ok((router, stack))
+    let server = Server::new(router);
+    config.check_scopes(&server, is_check)?;
+    stack.take_over();
+    // Within what counts: a refusal is one of the things that happen.
+    Ok(server.layer(config.auth.scopes()).layer(stack.server()))
+}
+
+fn checks(pools: &[Pool]) -> impl Iterator<Item = Arc<dyn HealthCheck>> {
+    pools.iter().map(|pool| Arc::new(pool.clone()) as Arc<dyn HealthCheck>)
 }

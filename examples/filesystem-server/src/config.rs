@@ -1,82 +1,60 @@
 //! Settings from a file, the environment and the command line.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use towline::filesystem::{ConfigError, Filesystem, FilesystemConfig};
-use towline::middleware::StackConfig;
-use towline::ops::{AdminConfig, AuthConfig, Failure, ServerConfig, Source};
+use towline::ops::{self, Failure};
 
 use crate::args::Args;
 
 /// Everything that can be set.
-#[derive(Debug, Deserialize)]
+pub(crate) type Config = ops::Config<Own>;
+
+/// What can be set of this server alone.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Config {
-    #[serde(default)]
-    pub(crate) server: ServerConfig,
-    /// Where operators look.
-    #[serde(default)]
-    pub(crate) admin: AdminConfig,
-    /// Who may call over HTTP, and what.
-    #[serde(default)]
-    pub(crate) auth: AuthConfig,
+pub(crate) struct Own {
+    /// What is served.
     #[serde(default)]
     pub(crate) filesystem: FilesystemConfig,
-    /// Whether clients are told when files change.
+    /// Whether clients are told when files change. Default: true.
     #[serde(default = "yes")]
     pub(crate) watch: bool,
-    /// What stands around the server and its tools.
-    #[serde(default)]
-    pub(crate) layers: StackConfig,
-    /// Where the settings come from, to tell mistakes that show only later.
-    #[serde(skip)]
-    pub(crate) source: Source,
 }
 
 const fn yes() -> bool {
     true
 }
 
-impl Config {
-    /// Brings together what the file, the environment and the command line say.
-    pub(crate) fn load(
-        args: &Args,
-        environment: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self, Failure> {
-        let (mut config, source) = args.common.settings(environment)?.parse::<Self>()?;
-        config.source = source;
-        config.server.check(&config.auth, &config.source)?;
-        if !args.roots.is_empty() {
-            config.filesystem.roots.clone_from(&args.roots);
-        }
-        if config.filesystem.roots.is_empty() {
-            return Err(Failure::settings(
-                "no directory is set: give --root DIR, or [[filesystem.roots]] in the file of --config",
-            ));
-        }
-        config.layers.validate().map_err(|error| config.tell_layers(error))?;
-        Ok(config)
+/// Brings together what the file, the environment and the command line say, and holds it against what can work.
+pub(crate) fn load(
+    args: &Args,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, Failure> {
+    let mut config: Config = args.common.settings(environment)?.config()?;
+    let roots = &mut config.own.filesystem.roots;
+    if !args.roots.is_empty() {
+        roots.clone_from(&args.roots);
     }
-
-    /// Opens the directories.
-    pub(crate) fn open(&self, args: &Args) -> Result<Filesystem, Failure> {
-        Filesystem::open(&self.filesystem).map_err(|error| self.tell(args, &error))
+    if roots.is_empty() {
+        return Err(Failure::settings(
+            "no directory is set: give --root DIR, or [[filesystem.roots]] in the file of --config",
+        ));
     }
+    Ok(config)
+}
 
-    fn tell(&self, args: &Args, error: &ConfigError) -> Failure {
-        // Of a directory on the command line, the file has no line; the operator knows it by its path.
-        let named =
-            args.roots.iter().enumerate().find(|(n, _)| error.key().starts_with(&format!("roots[{n}]")));
-        match named {
-            Some((_, root)) => {
-                Failure::settings(format!("--root {}: {}", root.path.display(), error.problem()))
-            }
-            None => self.source.tell(&format!("filesystem.{}", error.key()), error.problem()),
-        }
-    }
+/// Opens the directories.
+pub(crate) fn open(config: &Config, args: &Args) -> Result<Filesystem, Failure> {
+    Filesystem::open(&config.own.filesystem).map_err(|error| tell(config, args, &error))
+}
 
-    /// A mistake in the settings of the layers.
-    pub(crate) fn tell_layers(&self, error: towline::middleware::ConfigError) -> Failure {
-        self.source.tell_layers(error)
+fn tell(config: &Config, args: &Args, error: &ConfigError) -> Failure {
+    // Of a directory on the command line, the file has no line; the operator knows it by its path.
+    let named = args.roots.iter().enumerate().find(|(n, _)| error.key().starts_with(&format!("roots[{n}]")));
+    match named {
+        Some((_, root)) => Failure::settings(format!("--root {}: {}", root.path.display(), error.problem())),
+        None => config.source.tell(&format!("filesystem.{}", error.key()), error.problem()),
     }
 }
 
@@ -97,7 +75,7 @@ mod tests {
         let config =
             ["filesystem-server".to_owned(), "--config".to_owned(), path.to_str().unwrap().to_owned()];
         let args = Args::parse_from(config.into_iter().chain(arguments));
-        let opened = Config::load(&args, std::iter::empty()).and_then(|config| config.open(&args));
+        let opened = super::load(&args, std::iter::empty()).and_then(|config| open(&config, &args));
         let opened = opened.map_err(|error| error.to_string().replace(at, "AT"))?;
         Ok(opened.roots().map(|(name, read_only)| (name.to_owned(), read_only)).collect())
     }

@@ -95,6 +95,11 @@ impl Process {
         self.signal(Signal::INT);
     }
 
+    /// Sends SIGHUP, at which servers read their settings again.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
         kill_process(id, signal).expect("a child can be signalled");

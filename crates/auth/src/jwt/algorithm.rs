@@ -1,12 +1,13 @@
 //! How tokens may be signed.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How tokens may be signed: asymmetrically, all of them.
 ///
 /// With a shared secret (`HS256` and the like) every server could make tokens for all others, and an issuer's public key could
 /// pass for the secret; `none` is no signature at all. Neither has a name here, so neither can be allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub enum Algorithm {
     /// RSA, PKCS #1 v1.5, with SHA-256.

@@ -199,6 +199,14 @@ impl Router {
         self.offer.registry.get_or_insert_default().clone()
     }
 
+    /// Takes over what a server before this one could change: its registry, so that clients who were told of changes go on
+    /// being told. What this router offers is then offered by both.
+    #[must_use]
+    pub fn with_registry(mut self, registry: &Registry) -> Self {
+        self.offer.registry = Some(registry.clone());
+        self
+    }
+
     /// Says how the state of requests that wait for input is sealed. Default: by a key that only this process has.
     #[must_use]
     pub fn state_seal(mut self, seal: StateSeal) -> Self {

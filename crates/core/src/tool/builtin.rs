@@ -1,6 +1,6 @@
 //! The tools that any server can have: `health_check` and `server_info`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -137,7 +137,9 @@ impl InfoTool {
             .with_title("Server information")
             .with_output::<Info<'_>>()
             .with_annotations(ToolAnnotations::read_only());
-        Self { definition, server, facts, started: Instant::now() }
+        // A server that takes the place of another goes on as it.
+        static STARTED: OnceLock<Instant> = OnceLock::new();
+        Self { definition, server, facts, started: *STARTED.get_or_init(Instant::now) }
     }
 }
 

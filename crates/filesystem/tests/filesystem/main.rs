@@ -3,6 +3,7 @@
 mod common;
 mod contents;
 mod full;
+mod health;
 mod limits;
 mod lists;
 mod outside;

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use super::secret::{some_redacted, values_redacted};
 use super::{ConfigError, Secret, header_name};
 use crate::egress::BaseUrl;
 
@@ -20,8 +22,8 @@ use crate::egress::BaseUrl;
 /// auth = { type = "basic", username = "reader", password_env = "WIKI_PASSWORD" }
 /// auth = { type = "oauth2", token_url = "https://id.example.com/token", client_id = "mcp", client_secret_env = "SECRET" }
 /// ```
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(try_from = "Keys")]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "Keys", into = "Keys")]
 #[non_exhaustive]
 pub enum AuthConfig {
     /// Not at all.
@@ -90,7 +92,7 @@ impl OAuthConfig {
 }
 
 /// Where a client's id and secret stand in its request for a token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClientAuth {
@@ -125,30 +127,111 @@ impl OAuthConfig {
 }
 
 /// Every key that any type has. One by one, `serde` would take unknown keys of tagged types without a word.
-#[derive(Default, Deserialize)]
+///
+/// What is serialized of it shows no secret.
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Keys {
+    /// How. Needed.
+    #[schemars(extend("enum" = ["none", "bearer", "api_key", "basic", "oauth2"]))]
     r#type: Option<String>,
+    /// Of `bearer`: the token.
+    #[serde(serialize_with = "some_redacted")]
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
     token: Option<SecretString>,
+    /// Of `bearer`: the environment variable that holds the token.
     token_env: Option<String>,
+    /// Of `bearer`: the file that holds the token.
     token_file: Option<PathBuf>,
+    /// Of `api_key`: the header that has the key.
     header: Option<String>,
+    /// Of `api_key`: the parameter of the query that has the key.
     query: Option<String>,
+    /// Of `api_key`: the key.
+    #[serde(serialize_with = "some_redacted")]
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
     key: Option<SecretString>,
+    /// Of `api_key`: the environment variable that holds the key.
     key_env: Option<String>,
+    /// Of `api_key`: the file that holds the key.
     key_file: Option<PathBuf>,
+    /// Of `basic`: the name.
     username: Option<String>,
+    /// Of `basic`: the password.
+    #[serde(serialize_with = "some_redacted")]
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
     password: Option<SecretString>,
+    /// Of `basic`: the environment variable that holds the password.
     password_env: Option<String>,
+    /// Of `basic`: the file that holds the password.
     password_file: Option<PathBuf>,
+    /// Of `oauth2`: where tokens come from.
     token_url: Option<String>,
+    /// Of `oauth2`: the client's id.
     client_id: Option<String>,
+    /// Of `oauth2`: the client's secret.
+    #[serde(serialize_with = "some_redacted")]
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
     client_secret: Option<SecretString>,
+    /// Of `oauth2`: the environment variable that holds the client's secret.
     client_secret_env: Option<String>,
+    /// Of `oauth2`: the file that holds the client's secret.
     client_secret_file: Option<PathBuf>,
+    /// Of `oauth2`: what the token is to allow. Default: what the server grants.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes: Vec<String>,
+    /// Of `oauth2`: more parameters of the request, such as `audience`. Default: none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "values_redacted")]
+    #[schemars(extend("writeOnly" = true))]
     parameters: BTreeMap<String, String>,
+    /// Of `oauth2`: where id and secret stand. Default: in the header.
+    #[serde(skip_serializing_if = "is_default")]
     client_auth: ClientAuth,
+}
+
+fn is_default(client_auth: &ClientAuth) -> bool {
+    *client_auth == ClientAuth::default()
+}
+
+impl From<AuthConfig> for Keys {
+    fn from(auth: AuthConfig) -> Self {
+        let of = |kind: &str| Self { r#type: Some(kind.into()), ..Self::default() };
+        match auth {
+            AuthConfig::None => of("none"),
+            AuthConfig::Bearer { token } => {
+                let (token, token_env, token_file) = token.apart();
+                Self { token, token_env, token_file, ..of("bearer") }
+            }
+            AuthConfig::ApiKeyHeader { header, key } => {
+                let (key, key_env, key_file) = key.apart();
+                Self { header: Some(header), key, key_env, key_file, ..of("api_key") }
+            }
+            AuthConfig::ApiKeyQuery { parameter, key } => {
+                let (key, key_env, key_file) = key.apart();
+                Self { query: Some(parameter), key, key_env, key_file, ..of("api_key") }
+            }
+            AuthConfig::Basic { username, password } => {
+                let (password, password_env, password_file) = password.apart();
+                Self { username: Some(username), password, password_env, password_file, ..of("basic") }
+            }
+            AuthConfig::OAuth2(oauth) => {
+                let OAuthConfig { token_url, client_id, client_secret, scopes, parameters, client_auth } =
+                    oauth;
+                let (client_secret, client_secret_env, client_secret_file) = client_secret.apart();
+                Self {
+                    token_url: Some(token_url),
+                    client_id: Some(client_id),
+                    client_secret,
+                    client_secret_env,
+                    client_secret_file,
+                    scopes,
+                    parameters,
+                    client_auth,
+                    ..of("oauth2")
+                }
+            }
+        }
+    }
 }
 
 impl TryFrom<Keys> for AuthConfig {

@@ -5,21 +5,25 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Secret, millis};
+use super::form::{as_millis, millis};
+use super::secret::some_redacted;
+use super::{ConfigError, Secret};
 use crate::egress::BaseUrl;
 
 /// How many requests an API takes: never more than `requests` in any window, wherever it begins.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RateLimitConfig {
     /// Requests within a window; redirects and retries are requests too.
     pub requests: NonZeroU32,
     /// How long a window is; `window_ms` in files.
-    #[serde(rename = "window_ms", deserialize_with = "millis")]
+    #[serde(rename = "window_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub window: Duration,
 }
 
@@ -41,7 +45,7 @@ impl RateLimitConfig {
 }
 
 /// What is kept of answers.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CacheConfig {
@@ -59,7 +63,7 @@ impl Default for CacheConfig {
 
 /// How the next page of an answer is found: by its `Link` header, else by a cursor in its body, else by counting a
 /// page parameter that the call gave.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PaginationConfig {
@@ -95,7 +99,7 @@ impl PaginationConfig {
 }
 
 /// A proxy, which connections are tunnelled through (`CONNECT`).
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ProxyConfig {
@@ -104,6 +108,8 @@ pub struct ProxyConfig {
     /// Who is known to it. Default: nobody.
     pub username: Option<String>,
     /// The password.
+    #[serde(serialize_with = "some_redacted")]
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
     pub password: Option<SecretString>,
     /// The environment variable that holds the password.
     pub password_env: Option<String>,
@@ -133,7 +139,7 @@ impl ProxyConfig {
 }
 
 /// How a named tool asks its API, where that is not as the tool expects.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct NamedToolConfig {

@@ -2,25 +2,27 @@
 
 mod auth;
 mod error;
+mod form;
 mod limits;
 mod secret;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Serialize};
 use towline_middleware::{CircuitBreakerConfig, RetryConfig};
 
 pub use auth::{AuthConfig, ClientAuth, OAuthConfig};
 pub use error::ConfigError;
+use form::{as_millis, as_texts, methods, millis, networks};
 pub use limits::{CacheConfig, NamedToolConfig, PaginationConfig, ProxyConfig, RateLimitConfig};
 pub use secret::Secret;
+use secret::{some_redacted, values_redacted};
 
 use crate::egress::{AddressRules, BaseUrl, is_managed};
 use crate::openapi::OpenApiConfig;
@@ -39,7 +41,7 @@ use crate::openapi::OpenApiConfig;
 /// apis.validate()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ApisConfig(pub BTreeMap<String, ApiConfig>);
 
@@ -57,8 +59,8 @@ impl ApisConfig {
 /// One API that the pack serves.
 ///
 /// Only [`base_url`](Self::base_url) is required. A configuration file spells durations in milliseconds and sizes in
-/// bytes, and an unknown key is an error.
-#[derive(Clone, Debug, Deserialize)]
+/// bytes, and an unknown key is an error. What is serialized of it shows no secret.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ApiConfig {
@@ -66,6 +68,8 @@ pub struct ApiConfig {
     pub description: Option<String>,
     /// Every request goes to this origin and lies below this path: `https://api.example.com/v3`. Kept as a secret,
     /// since the path of a webhook is one.
+    #[serde(serialize_with = "some_redacted")]
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
     pub base_url: Option<SecretString>,
     /// The environment variable that holds the base URL, instead of `base_url`. Default: none.
     pub base_url_env: Option<String>,
@@ -73,6 +77,8 @@ pub struct ApiConfig {
     pub base_url_file: Option<PathBuf>,
     /// Headers of every request. Calls may replace `Accept`, `Accept-Language` and `Content-Type` only. Kept as
     /// secrets. Default: none.
+    #[serde(serialize_with = "values_redacted")]
+    #[schemars(with = "BTreeMap<String, String>", extend("writeOnly" = true))]
     pub default_headers: BTreeMap<String, SecretString>,
     /// More headers of every request, by the environment variables that hold their values. Default: none.
     pub default_headers_env: BTreeMap<String, String>,
@@ -82,7 +88,8 @@ pub struct ApiConfig {
     pub auth: AuthConfig,
 
     /// Methods that calls may use. Default: `GET` and `HEAD`, so that nothing can be changed.
-    #[serde(deserialize_with = "methods")]
+    #[serde(deserialize_with = "methods", serialize_with = "as_texts")]
+    #[schemars(with = "Vec<String>")]
     pub allowed_methods: Vec<Method>,
     /// Paths below the base URL that calls may use, such as `/repos/*/*/issues`: `*` stands for one segment or a part
     /// of it, `**` for any number of segments. A path must match in each of its meanings, encoded and decoded. Empty
@@ -92,20 +99,24 @@ pub struct ApiConfig {
     /// refused. Default: false.
     pub allow_private_networks: bool,
     /// Networks that the API may be in whatever they are, such as `10.20.0.0/16`, or single addresses. Default: none.
-    #[serde(deserialize_with = "networks")]
+    #[serde(deserialize_with = "networks", serialize_with = "as_texts")]
+    #[schemars(with = "Vec<String>")]
     pub allowed_networks: Vec<IpNet>,
     /// Hosts that a call may name in `webhook_url`; with none, the argument is refused. Default: none.
     pub webhook_hosts: Vec<String>,
 
     /// Time for a call as a whole: name lookup, connection, token, retries and body; `timeout_ms` in files.
     /// Default: 30 s.
-    #[serde(rename = "timeout_ms", deserialize_with = "millis")]
+    #[serde(rename = "timeout_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub timeout: Duration,
     /// Time for opening a connection: name lookup, TCP and TLS; `connect_timeout_ms` in files. Default: 10 s.
-    #[serde(rename = "connect_timeout_ms", deserialize_with = "millis")]
+    #[serde(rename = "connect_timeout_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub connect_timeout: Duration,
     /// How long an idle connection is kept; `idle_timeout_ms` in files. Default: 20 s.
-    #[serde(rename = "idle_timeout_ms", deserialize_with = "millis")]
+    #[serde(rename = "idle_timeout_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub idle_timeout: Duration,
     /// Calls under way at once; others wait within their time. Default: 64.
     pub max_concurrent: u32,
@@ -316,14 +327,6 @@ impl ApiConfig {
     }
 }
 
-/// Networks, or single addresses.
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    let network = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    let networks = texts.iter().map(network).collect::<Result<_, _>>();
-    networks.map_err(|_| D::Error::custom("must be networks, such as `10.20.0.0/16`, or addresses"))
-}
-
 /// No time that is set may be longer: an hour.
 const MOST_TIME: Duration = Duration::from_secs(60 * 60);
 
@@ -341,24 +344,6 @@ pub(crate) fn header_value(key: &str, name: &str, value: &SecretString) -> Resul
     })?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// A duration in whole milliseconds, for fields whose names in files end in `_ms`.
-pub(crate) fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    u64::deserialize(deserializer).map(Duration::from_millis)
-}
-
-fn methods<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Method>, D::Error> {
-    let names = Vec::<String>::deserialize(deserializer)?;
-    let method = |name: String| match name.as_str() {
-        "GET" | "HEAD" | "OPTIONS" | "POST" | "PUT" | "PATCH" | "DELETE" => {
-            name.parse().map_err(serde::de::Error::custom)
-        }
-        _ => Err(serde::de::Error::custom(
-            "a method is one of GET, HEAD, OPTIONS, POST, PUT, PATCH and DELETE",
-        )),
-    };
-    names.into_iter().map(method).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Values that must not be shown, and where they come from.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serializer;
 
 use super::ConfigError;
 
@@ -42,6 +44,15 @@ impl Secret {
         }
     }
 
+    /// The three keys, of which one is set.
+    pub(super) fn apart(self) -> (Option<SecretString>, Option<String>, Option<PathBuf>) {
+        match self {
+            Self::Value(value) => (Some(value), None, None),
+            Self::Env(variable) => (None, Some(variable), None),
+            Self::File(path) => (None, None, Some(path)),
+        }
+    }
+
     /// Reads it.
     pub(crate) fn read(&self, key: &str) -> Result<SecretString, ConfigError> {
         let (key, text) = match self {
@@ -64,4 +75,25 @@ impl Secret {
         }
         Ok(SecretString::from(text))
     }
+}
+
+/// What is shown in place of a value that is, or may be, a secret.
+const REDACTED: &str = "[redacted]";
+
+pub(super) fn some_redacted<S: Serializer>(
+    secret: &Option<SecretString>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(_) => serializer.serialize_str(REDACTED),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Shows the names alone.
+pub(super) fn values_redacted<V, S: Serializer>(
+    map: &BTreeMap<String, V>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(map.keys().map(|name| (name, REDACTED)))
 }

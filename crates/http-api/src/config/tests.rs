@@ -121,3 +121,51 @@ fn a_bad_value_names_its_key() {
         assert!(said.starts_with(key), "{said}");
     }
 }
+
+#[test]
+fn what_is_serialized_shows_where_secrets_are_and_none_of_them() {
+    let text = r#"
+        [inline]
+        base_url = "https://x/hunter2"
+        default_headers = { X-Key = "hunter2" }
+        proxy = { url = "http://p:1", username = "u", password = "hunter2" }
+        auth = { type = "basic", username = "u", password = "hunter2" }
+
+        [bearer]
+        base_url_env = "URL"
+        auth = { type = "bearer", token = "hunter2" }
+        allowed_networks = ["10.0.0.0/8", "::1"]
+
+        [key]
+        base_url_file = "/url"
+        auth = { type = "api_key", query = "q", key = "hunter2" }
+
+        [oauth]
+        base_url = "https://x"
+        auth = { type = "oauth2", token_url = "https://t", client_id = "c", client_secret = "hunter2", parameters = { p = "hunter2" } }
+
+        [file]
+        base_url = "https://x"
+        auth = { type = "api_key", header = "X-Key", key_file = "/run/key" }
+    "#;
+    let apis: ApisConfig = toml::from_str(text).unwrap();
+    apis.validate().unwrap();
+    let shown = serde_json::to_value(&apis).unwrap();
+    assert!(!shown.to_string().contains("hunter2"), "{shown}");
+    for (at, expected) in [
+        ("/inline/base_url", "[redacted]"),
+        ("/inline/default_headers/X-Key", "[redacted]"),
+        ("/inline/proxy/password", "[redacted]"),
+        ("/inline/auth/password", "[redacted]"),
+        ("/bearer/base_url_env", "URL"),
+        ("/bearer/auth/token", "[redacted]"),
+        ("/bearer/allowed_networks/0", "10.0.0.0/8"),
+        ("/key/auth/key", "[redacted]"),
+        ("/oauth/auth/client_secret", "[redacted]"),
+        ("/oauth/auth/parameters/p", "[redacted]"),
+        ("/file/auth/key_file", "/run/key"),
+        ("/file/allowed_methods/0", "GET"),
+    ] {
+        assert_eq!(shown.pointer(at).and_then(|value| value.as_str()), Some(expected), "{at}");
+    }
+}

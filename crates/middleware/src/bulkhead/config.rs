@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, millis};
+use crate::config::{ConfigError, as_millis, millis};
 
 /// The most that tokio's semaphore counts, on any machine.
 const MOST: usize = (u32::MAX >> 3) as usize;
 
 /// How much runs at once, and how much waits for its turn.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct BulkheadConfig {
@@ -19,7 +20,8 @@ pub struct BulkheadConfig {
     /// How many calls wait for their turn; those beyond are refused at once. Default: 64.
     pub max_queue: usize,
     /// How long a call waits for its turn before it is refused; `queue_timeout_ms` in files. Default: 1 s.
-    #[serde(rename = "queue_timeout_ms", deserialize_with = "millis")]
+    #[serde(rename = "queue_timeout_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub queue_timeout: Duration,
 }
 

@@ -50,6 +50,8 @@ use store::{CachedTool, Entry};
 pub struct CacheLayer {
     policy: Arc<CachePolicy>,
     store: Option<CacheStore>,
+    /// The number of the service, if it is known.
+    service: Option<u64>,
 }
 
 impl CacheLayer {
@@ -75,7 +77,12 @@ impl CacheLayer {
         if let Err(error) = policy.validate() {
             panic!("{error}");
         }
-        Self { policy: Arc::new(policy), store }
+        Self { policy: Arc::new(policy), store, service: None }
+    }
+
+    /// Keeps answers as the service of that number, also those that it has kept before.
+    pub(crate) fn of_service(self, service: u64) -> Self {
+        Self { service: Some(service), ..self }
     }
 }
 
@@ -87,7 +94,7 @@ impl<S> Layer<S> for CacheLayer {
         let tags = self.policy.tags.iter().map(|tag| store.tag(tag)).collect();
         let shared = Shared {
             policy: Arc::clone(&self.policy),
-            id: store.next_service(),
+            id: self.service.unwrap_or_else(|| store.next_service()),
             tool: OnceLock::new(),
             tags,
             flights: Arc::default(),

@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, millis, not_zero, share};
+use crate::config::{ConfigError, as_millis, millis, not_zero, share};
 
 /// How a tool's answers are kept.
 ///
 /// It says that the tool's answer depends on nothing but its arguments, the caller (unless the scope is
 /// [shared](CacheScope::Shared)), and data that may be as old as the policy says.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CachePolicy {
     /// How long an answer is fresh, at most; `ttl_ms` in files. It has no default: only who knows the data knows.
-    #[serde(rename = "ttl_ms", deserialize_with = "millis")]
+    #[serde(rename = "ttl_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub ttl: Duration,
     /// The share of `ttl` by which an answer may expire sooner, drawn for each, so that what was loaded together is
     /// not loaded again together; 0 to 1. Default: 0.1.
@@ -23,12 +25,24 @@ pub struct CachePolicy {
     pub jitter: f64,
     /// For how long after that the old answer is given at once, while one load refreshes it in the background;
     /// `stale_while_revalidate_ms` in files. Default: 0.
-    #[serde(rename = "stale_while_revalidate_ms", default, deserialize_with = "millis")]
+    #[serde(
+        rename = "stale_while_revalidate_ms",
+        default,
+        deserialize_with = "millis",
+        serialize_with = "as_millis"
+    )]
+    #[schemars(with = "u64")]
     pub stale_while_revalidate: Duration,
     /// For how long after `ttl` the old answer is given where a load fails with an error that is not the caller's
     /// fault: `Unavailable`, `CircuitOpen`, `Timeout`, `Overloaded` or `Internal`; `stale_if_error_ms` in files.
     /// Default: 0.
-    #[serde(rename = "stale_if_error_ms", default, deserialize_with = "millis")]
+    #[serde(
+        rename = "stale_if_error_ms",
+        default,
+        deserialize_with = "millis",
+        serialize_with = "as_millis"
+    )]
+    #[schemars(with = "u64")]
     pub stale_if_error: Duration,
     /// Who may get an answer again. Default: only the caller that it was made for.
     #[serde(default)]
@@ -48,12 +62,18 @@ pub struct CachePolicy {
     pub max_loads: usize,
     /// How long a load may take. It counts instead of the deadline of the call that began the load, because others
     /// may wait for it, or nobody; `load_timeout_ms` in files. Default: 60 s.
-    #[serde(rename = "load_timeout_ms", default = "default_load_timeout", deserialize_with = "millis")]
+    #[serde(
+        rename = "load_timeout_ms",
+        default = "default_load_timeout",
+        deserialize_with = "millis",
+        serialize_with = "as_millis"
+    )]
+    #[schemars(with = "u64")]
     pub load_timeout: Duration,
 }
 
 /// Who may get an answer again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CacheScope {
@@ -121,7 +141,7 @@ impl CachePolicy {
 }
 
 /// What a store of answers may take.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CacheConfig {

@@ -147,7 +147,7 @@ impl CacheStore {
     }
 
     /// A number that no other service has.
-    pub(super) fn next_service(&self) -> u64 {
+    pub(crate) fn next_service(&self) -> u64 {
         self.0.services.fetch_add(1, Ordering::Relaxed)
     }
 

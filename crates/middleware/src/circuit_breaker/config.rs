@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, millis, not_zero, share};
+use crate::config::{ConfigError, as_millis, millis, not_zero, share};
 
 /// No time that is set may be longer: a day.
 const MOST_TIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -20,14 +21,15 @@ const MOST_CALLS: u32 = 100_000;
 /// failure_rate = 0.5
 /// open_ms = 5000
 /// ```
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CircuitBreakerConfig {
     /// The rates are those of the calls that ended within so long: `window_ms` in files. It is kept in ten
     /// slices, the last of which is not yet over, so it covers nine to ten tenths of this. Default: 30 s,
     /// unless `window_calls` is set.
-    #[serde(rename = "window_ms", deserialize_with = "some_millis")]
+    #[serde(rename = "window_ms", deserialize_with = "some_millis", serialize_with = "as_some_millis")]
+    #[schemars(with = "Option<u64>")]
     pub window: Option<Duration>,
     /// The rates are those of the last so many calls, however long ago they were: instead of `window_ms`,
     /// never beside it. Default: not set.
@@ -39,7 +41,8 @@ pub struct CircuitBreakerConfig {
     pub failure_rate: f64,
     /// A call that takes so long or longer is slow, whatever comes of it: `slow_call_ms` in files. It counts
     /// where `slow_call_rate` is set. Default: 5 s.
-    #[serde(rename = "slow_call_ms", deserialize_with = "millis")]
+    #[serde(rename = "slow_call_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub slow_call: Duration,
     /// Opens when this share of the calls in the window, 0 to 1, or more was slow. 0 turns this rule off: how
     /// long a healthy upstream may take depends on what it is asked, and a database that answers long queries is
@@ -50,11 +53,13 @@ pub struct CircuitBreakerConfig {
     pub consecutive_failures: Option<u32>,
     /// How long it stays open the first time: `open_ms` in files. Each time that it opens again at once, it
     /// is twice as long. Default: 5 s.
-    #[serde(rename = "open_ms", deserialize_with = "millis")]
+    #[serde(rename = "open_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub open: Duration,
     /// How long it stays open at most: `max_open_ms` in files. Once it has stayed closed for so long, the
     /// next time open is `open_ms` again. Default: 120 s.
-    #[serde(rename = "max_open_ms", deserialize_with = "millis")]
+    #[serde(rename = "max_open_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub max_open: Duration,
     /// By what share, 0 to 1, the time open is longer or shorter at random, so that replicas do not all try
     /// again at once. Default: 0.2.
@@ -65,14 +70,15 @@ pub struct CircuitBreakerConfig {
     pub probe_successes: u32,
     /// How long probes may be out without a verdict before it opens again: `half_open_ms` in files. Default:
     /// 30 s.
-    #[serde(rename = "half_open_ms", deserialize_with = "millis")]
+    #[serde(rename = "half_open_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub half_open: Duration,
     /// Whether it works on its own. Default: `auto`.
     pub mode: Mode,
 }
 
 /// Whether a breaker works on its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// It opens and closes on its own.
@@ -234,6 +240,13 @@ fn count(key: &str, count: u32) -> Result<(), ConfigError> {
 
 fn some_millis<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     millis(deserializer).map(Some)
+}
+
+fn as_some_millis<S: serde::Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => as_millis(time, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 #[cfg(test)]

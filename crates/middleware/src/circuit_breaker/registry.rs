@@ -60,6 +60,26 @@ impl CircuitBreakerRegistry {
         breaker
     }
 
+    /// A breaker that is not among the others yet, but tells of its steps with them.
+    ///
+    /// # Panics
+    ///
+    /// Panics if [`validate`](CircuitBreakerConfig::validate) finds fault with `config`.
+    pub(crate) fn prepare(&self, name: &str, config: CircuitBreakerConfig) -> CircuitBreaker {
+        CircuitBreaker::build(name.into(), config, Rng::new(), self.events.clone())
+    }
+
+    /// Takes some out, and puts others in, each in the place of one of its name.
+    pub(crate) fn exchange<'a>(
+        &self,
+        gone: impl Iterator<Item = &'a str>,
+        come: impl Iterator<Item = &'a CircuitBreaker>,
+    ) {
+        let mut breakers = self.breakers.write().unwrap_or_else(PoisonError::into_inner);
+        gone.for_each(|name| drop(breakers.remove(name)));
+        come.for_each(|breaker| drop(breakers.insert(Arc::clone(breaker.name()), breaker.clone())));
+    }
+
     /// The breaker of that name.
     pub fn get(&self, name: &str) -> Option<CircuitBreaker> {
         self.breakers.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()

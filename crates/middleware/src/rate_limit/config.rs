@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, millis, not_zero};
+use crate::config::{ConfigError, as_millis, millis, not_zero};
 
 /// No window may be longer, and no bucket may take longer to fill. Far below what the clocks can count.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -27,7 +28,7 @@ const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// limit = 1000
 /// window_ms = 1000
 /// ```
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RateLimitConfig {
@@ -35,7 +36,8 @@ pub struct RateLimitConfig {
     pub policies: Vec<RatePolicy>,
     /// How long a call may wait for its turn before it is refused; `max_wait_ms` in files. Zero refuses at once.
     /// Default: 0.
-    #[serde(rename = "max_wait_ms", deserialize_with = "millis")]
+    #[serde(rename = "max_wait_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub max_wait: Duration,
     /// How many keys are told apart, for each policy. Callers beyond that share one allowance until those that hold
     /// a key have theirs back in full. Default: 100 000, which is some 10 MB.
@@ -43,7 +45,7 @@ pub struct RateLimitConfig {
 }
 
 /// One allowance: so many calls in a window, for each key.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RatePolicy {
@@ -52,7 +54,13 @@ pub struct RatePolicy {
     /// How many calls a window has room for.
     pub limit: u32,
     /// The window; `window_ms` in files. Default: 60 s.
-    #[serde(rename = "window_ms", deserialize_with = "millis", default = "minute")]
+    #[serde(
+        rename = "window_ms",
+        deserialize_with = "millis",
+        default = "minute",
+        serialize_with = "as_millis"
+    )]
+    #[schemars(with = "u64")]
     pub window: Duration,
     /// How many calls may come at once; after them one more every `window / limit`. Default: `limit`.
     #[serde(default)]
@@ -73,7 +81,7 @@ pub struct RatePolicy {
 }
 
 /// What tells calls apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RateKey {

@@ -3,12 +3,13 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, millis, not_zero, share};
+use crate::config::{ConfigError, as_millis, millis, not_zero, share};
 
 /// How often, and how soon, something is tried again.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RetryConfig {
@@ -16,11 +17,13 @@ pub struct RetryConfig {
     pub max_attempts: NonZeroU32,
     /// The pause before the second attempt, which doubles with each further one; `delay_ms` in files. Each pause is
     /// jittered: it takes between half of its length and all of it. Default: 100 ms.
-    #[serde(rename = "delay_ms", deserialize_with = "millis")]
+    #[serde(rename = "delay_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub delay: Duration,
     /// No pause is longer; `max_delay_ms` in files. A failure that asks for a longer one (`retry_after`) is not tried
     /// again: that is the caller's to decide. Default: 2 s.
-    #[serde(rename = "max_delay_ms", deserialize_with = "millis")]
+    #[serde(rename = "max_delay_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub max_delay: Duration,
     /// Retries as a share of calls, over time. Default: 0.2.
     pub budget_ratio: f64,

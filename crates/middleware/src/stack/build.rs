@@ -10,12 +10,11 @@ use towline_core::{Error, Failure, Operation, Schema, ToolResult};
 
 use super::{Stack, Switch, ToolLayers};
 use crate::audit::AuditLayer;
-use crate::bulkhead::{Bulkhead, BulkheadConfig, BulkheadLayer};
-use crate::cache::CacheLayer;
+use crate::bulkhead::BulkheadLayer;
 use crate::circuit_breaker::CircuitBreakerLayer;
 use crate::metrics::MetricsLayer;
 use crate::panic::PanicLayer;
-use crate::rate_limit::{RateLimitConfig, RateLimitLayer, RateLimiter};
+use crate::rate_limit::{RateLimitLayer, RateLimiter};
 use crate::retry::RetryLayer;
 use crate::timeout::TimeoutLayer;
 use crate::trace::TraceLayer;
@@ -112,11 +111,10 @@ impl Stack {
         let events = self.metrics.events();
         let layers = self.config.of_tool(name);
         let limit = self.tool_limiter(name).map(RateLimitLayer::shared);
-        let cache = on(&layers.cache).map(|policy| CacheLayer::shared(self.cache.clone(), policy.clone()));
+        let cache = on(&layers.cache).map(|policy| self.cache_layer(name, policy));
         let retry = on(&layers.retry).filter(|_| definition.annotations.is_idempotent());
-        let breaker = on(&layers.circuit_breaker).map(|config| {
-            CircuitBreakerLayer::shared(self.breakers.register(format!("tool:{name}"), config.clone()))
-        });
+        let breaker = on(&layers.circuit_breaker)
+            .map(|config| CircuitBreakerLayer::shared(self.breaker(&format!("tool:{name}"), config)));
         let bulkhead = on(&layers.bulkhead)
             .map(|config| BulkheadLayer::shared(self.bulkhead(&format!("tool:{name}"), config)));
         let (breakers, bulkheads) = (self.upstreams.clone(), self.upstreams.clone());
@@ -148,24 +146,12 @@ impl Stack {
             .into_inner()
     }
 
-    pub(super) fn bulkhead(&self, name: &str, config: &BulkheadConfig) -> Bulkhead {
-        let bulkhead = Bulkhead::new(name, config);
-        self.bulkheads.push(bulkhead.clone());
-        bulkhead
-    }
-
     /// The limiter of a tool: its own, or the one that all tools share.
     fn tool_limiter(&self, name: &str) -> Option<RateLimiter> {
         match self.config.tool.get(name).and_then(|layers| layers.rate_limit.as_ref()) {
-            Some(own) => own.on().map(|config| self.limiter(config)),
+            Some(own) => own.on().map(|config| self.limiter(&format!("tool.{name}"), config)),
             None => self.shared_limiter.clone(),
         }
-    }
-
-    pub(super) fn limiter(&self, config: &RateLimitConfig) -> RateLimiter {
-        let limiter = RateLimiter::new(config);
-        self.limiters.push(limiter.clone());
-        limiter
     }
 }
 

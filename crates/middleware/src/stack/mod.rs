@@ -19,7 +19,8 @@
 
 mod build;
 mod config;
-mod report;
+mod next;
+mod parts;
 mod switch;
 
 use std::collections::BTreeMap;
@@ -35,7 +36,7 @@ use crate::config::ConfigError;
 use crate::metrics::{Metrics, UpstreamSnapshot};
 use crate::rate_limit::{RateLimitReport, RateLimiter, RateLimiters};
 
-use report::Grown;
+use parts::{Parts, Told};
 
 /// The tool that tells of the metrics.
 const GET_METRICS: &str = "get_metrics";
@@ -60,7 +61,8 @@ pub use switch::Switch;
 /// # Ok::<(), towline_middleware::ConfigError>(())
 /// ```
 ///
-/// It is built once, at start. What it counts is in [`metrics`](Self::metrics).
+/// It is built once, at start; other settings make the [`next`](Self::next) one of it. What it counts is in
+/// [`metrics`](Self::metrics).
 #[derive(Clone, Debug)]
 pub struct Stack {
     config: StackConfig,
@@ -68,8 +70,10 @@ pub struct Stack {
     breakers: CircuitBreakerRegistry,
     cache: CacheStore,
     upstreams: Upstreams,
-    bulkheads: Grown<Bulkhead, Bulkheads>,
-    limiters: Grown<RateLimiter, RateLimiters>,
+    /// What this stack is made of, and what is told of: the same for a first stack, and for one that has not taken over
+    /// yet, what there was before.
+    own: Parts,
+    told: Parts,
     server_bulkhead: Option<Bulkhead>,
     server_limiter: Option<RateLimiter>,
     /// What all tools share that have no limit of their own.
@@ -100,13 +104,34 @@ impl Stack {
     /// When the settings cannot work: the error names the key.
     pub fn new(config: StackConfig) -> Result<Self, ConfigError> {
         config.validate()?;
+        let (metrics, cache) = (Metrics::new(config.metrics.clone()), CacheStore::new(&config.cache));
+        let (breakers, parts) = (CircuitBreakerRegistry::new(), Parts::default());
+        metrics.register_collector(Box::new(breakers.clone()));
+        metrics.register_collector(Box::new(cache.clone()));
+        metrics.register_collector(Box::new(Told::<Bulkheads>::new(&parts)));
+        metrics.register_collector(Box::new(Told::<RateLimiters>::new(&parts)));
+        let (all, kept) = (breakers.clone(), cache.clone());
+        metrics.add_upstreams(move || all.snapshots().iter().map(upstream).collect());
+        metrics.add_cache_hits(move || kept.stats().tools.iter().map(|tool| tool.hits).sum());
+        Ok(Self::build(config, metrics, breakers, cache, parts.clone(), parts))
+    }
+
+    /// A stack of valid settings that counts there.
+    fn build(
+        config: StackConfig,
+        metrics: Metrics,
+        breakers: CircuitBreakerRegistry,
+        cache: CacheStore,
+        told: Parts,
+        own: Parts,
+    ) -> Self {
         let mut stack = Self {
-            metrics: Metrics::new(config.metrics.clone()),
-            breakers: CircuitBreakerRegistry::new(),
-            cache: CacheStore::new(&config.cache),
+            metrics,
+            breakers,
+            cache,
             upstreams: Upstreams::default(),
-            bulkheads: Grown::default(),
-            limiters: Grown::default(),
+            own,
+            told,
             server_bulkhead: None,
             server_limiter: None,
             shared_limiter: None,
@@ -114,19 +139,11 @@ impl Stack {
         };
         let server = &stack.config.server;
         let bulkhead = server.bulkhead.on().map(|config| stack.bulkhead("server", config));
-        let limiter = server.rate_limit.on().map(|config| stack.limiter(config));
+        let limiter = server.rate_limit.on().map(|config| stack.limiter("server", config));
         (stack.server_bulkhead, stack.server_limiter) = (bulkhead, limiter);
         let shared = stack.config.tools.rate_limit.as_ref().and_then(Switch::on);
-        stack.shared_limiter = shared.map(|config| stack.limiter(config));
-        let metrics = &stack.metrics;
-        metrics.register_collector(Box::new(stack.breakers.clone()));
-        metrics.register_collector(Box::new(stack.cache.clone()));
-        metrics.register_collector(Box::new(stack.bulkheads.clone()));
-        metrics.register_collector(Box::new(stack.limiters.clone()));
-        let (breakers, cache) = (stack.breakers.clone(), stack.cache.clone());
-        metrics.add_upstreams(move || breakers.snapshots().iter().map(upstream).collect());
-        metrics.add_cache_hits(move || cache.stats().tools.iter().map(|tool| tool.hits).sum());
-        Ok(stack)
+        stack.shared_limiter = shared.map(|config| stack.limiter("tools", config));
+        stack
     }
 
     /// Guards what tools depend on, each with a breaker of its own: one that is down leaves the others alone.
@@ -147,8 +164,7 @@ impl Stack {
     {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         for (at, name) in names.iter().enumerate() {
-            let is_taken = self.breakers.get(name).is_some();
-            if is_taken || names[..at].contains(name) {
+            if self.is_taken(name) || names[..at].contains(name) {
                 let problem = "there are two upstreams, or a tool and an upstream, of that name";
                 return Err(ConfigError::new(format!("upstream.{name}"), problem));
             }
@@ -157,7 +173,7 @@ impl Stack {
         let guards = names.iter().map(|name| {
             let layers = self.config.upstream.get(name).cloned().unwrap_or_default();
             let breaker = layers.circuit_breaker.on();
-            let breaker = breaker.map(|config| self.breakers.register(name.as_str(), config.clone()));
+            let breaker = breaker.map(|config| self.breaker(name, config));
             let bulkhead = layers.bulkhead.on();
             let bulkhead = bulkhead.map(|config| self.bulkhead(name, config));
             (name.clone(), Guards { breaker, bulkhead })
@@ -226,7 +242,9 @@ impl Stack {
 
     /// What the policies of all rate limits have done.
     pub fn rate_limits(&self) -> Vec<RateLimitReport> {
-        self.limiters.all().iter().flat_map(RateLimiter::report).collect()
+        let limiters: Vec<_> =
+            self.told.lock().limiters.values().map(|(_, limiter)| limiter.clone()).collect();
+        limiters.iter().flat_map(RateLimiter::report).collect()
     }
 
     /// The answers that are kept, to look at and to invalidate.

@@ -13,21 +13,23 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use prometheus_client::metrics::counter::Counter;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::{Layer, Service};
 use towline_core::{Error, ErrorKind, Operation};
 
-use crate::config::{ConfigError, millis, not_zero};
+use crate::config::{ConfigError, as_millis, millis, not_zero};
 use crate::events::Events;
 
 /// How long an answer may take.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TimeoutConfig {
     /// Time for one answer; `timeout_ms` in files. Default: 30 s.
-    #[serde(rename = "timeout_ms", deserialize_with = "millis")]
+    #[serde(rename = "timeout_ms", deserialize_with = "millis", serialize_with = "as_millis")]
+    #[schemars(with = "u64")]
     pub timeout: Duration,
 }
 

@@ -19,7 +19,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use towline_core::health::HealthCheck;
 use towline_middleware::Stack;
@@ -30,11 +31,12 @@ use self::readiness::Readiness;
 use crate::{Failure, Source};
 
 /// Where operators look: the section `[admin]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct AdminConfig {
     /// Address and port of the admin listener. Default: none, and there is no listener.
+    #[schemars(with = "Option<String>")]
     pub listen: Option<SocketAddr>,
     /// A file whose text is the password of the page and of what it shows. Without one, they are there for this machine
     /// alone; probes and metrics are there for whoever reaches the port.

@@ -7,8 +7,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use url::{SslMode, Target};
 
@@ -17,7 +18,8 @@ use crate::guard::HiddenColumn;
 /// One database that the pack serves.
 ///
 /// Only [`url`](Self::url), or a file of it, is required. A configuration file spells durations in milliseconds and
-/// sizes in bytes, and an unknown key is an error.
+/// sizes in bytes, and an unknown key is an error. What is serialized of it shows neither the URL nor the values of
+/// [`set`](Self::set).
 ///
 /// ```
 /// use towline_postgres::DatabaseConfig;
@@ -28,7 +30,7 @@ use crate::guard::HiddenColumn;
 /// shop.validate()?;
 /// # Ok::<(), towline_postgres::ConfigError>(())
 /// ```
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct DatabaseConfig {
@@ -36,7 +38,8 @@ pub struct DatabaseConfig {
     ///
     /// `sslmode` may be `disable`, `prefer` (the default), `require`, `verify-ca` or `verify-full`;
     /// `sslrootcert` names a PEM file, without it the system's roots are used.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_unset", serialize_with = "redacted")]
+    #[schemars(with = "String", extend("writeOnly" = true))]
     pub url: SecretString,
     /// A file whose text is the `url`, as secrets come into containers. Default: none.
     #[serde(default)]
@@ -93,7 +96,8 @@ pub struct DatabaseConfig {
 
     /// Server settings for every statement, such as `work_mem = "64MB"`. Settings that would undo
     /// the pack's own protection are refused. Default: none.
-    #[serde(default)]
+    #[serde(default, serialize_with = "names_alone")]
+    #[schemars(extend("writeOnly" = true))]
     pub set: BTreeMap<String, String>,
     /// Schemas that callers may see and that unqualified names are looked up in, in this order.
     /// Empty (the default): what the role's own `search_path` and grants allow.
@@ -358,6 +362,22 @@ fn is_setting_name(name: &str) -> bool {
     name.len() <= 63 && name.split('.').all(part) && name.split('.').count() <= 2
 }
 
+/// What is shown in place of a value that may be a secret.
+const REDACTED: &str = "[redacted]";
+
+fn is_unset(secret: &SecretString) -> bool {
+    secret.expose_secret().is_empty()
+}
+
+fn redacted<S: Serializer>(_: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(REDACTED)
+}
+
+/// A setting of the server's may be a secret of an extension's.
+fn names_alone<S: Serializer>(set: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(set.keys().map(|name| (name, REDACTED)))
+}
+
 fn default_name() -> String {
     "default".into()
 }
@@ -442,6 +462,16 @@ mod tests {
                 assert!(!format!("{error:?} {error}").contains("hunter2"), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_serialized_shows_no_secret() {
+        let mut config = DatabaseConfig::new("postgres://u:hunter2@h/db");
+        config.set.insert("vault.key".into(), "hunter2".into());
+        let shown = serde_json::to_value(&config).unwrap();
+        assert_eq!((&shown["url"], &shown["set"]["vault.key"]), (&REDACTED.into(), &REDACTED.into()));
+        assert!(!shown.to_string().contains("hunter2"), "{shown}");
+        assert_eq!(shown["max_rows"], 500);
     }
 
     #[test]

@@ -74,16 +74,29 @@ impl FromStr for Origin {
     }
 }
 
+/// In lower case.
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Domain(domain) => f.write_str(&domain.to_ascii_lowercase()),
+        }
+    }
+}
+
+impl std::fmt::Display for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.name)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
 /// As browsers write it: in lower case, without the scheme's own port.
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let scheme = self.scheme.to_ascii_lowercase();
-        write!(f, "{scheme}://")?;
-        match &self.name {
-            Name::Address(IpAddr::V6(address)) => write!(f, "[{address}]")?,
-            Name::Address(address) => write!(f, "{address}")?,
-            Name::Domain(domain) => f.write_str(&domain.to_ascii_lowercase())?,
-        }
+        write!(f, "{scheme}://{}", self.name)?;
         match self.port.filter(|port| Some(*port) != default_port(&scheme)) {
             Some(port) => write!(f, ":{port}"),
             None => Ok(()),
@@ -251,6 +264,15 @@ mod tests {
             assert_eq!(allowed().host(host), expected, "{host}");
         }
         assert!(Allowed { any_host: true, ..allowed() }.host("evil.test"));
+    }
+
+    #[test]
+    fn a_host_is_shown_as_it_is_written() {
+        for (text, shown) in
+            [("MCP.Example.com.", "mcp.example.com"), ("[::1]:80", "[::1]:80"), ("10.0.0.1", "10.0.0.1")]
+        {
+            assert_eq!(text.parse::<Host>().unwrap().to_string(), shown);
+        }
     }
 
     #[test]

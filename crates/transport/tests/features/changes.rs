@@ -197,3 +197,24 @@ async fn older_clients_say_once_which_log_messages_they_want() {
     let bad = client.call("logging/setLevel", json!({"level": "loud"})).await.unwrap();
     assert_eq!(bad.result.unwrap_err()["code"], -32602);
 }
+
+#[tokio::test]
+async fn a_server_that_takes_the_place_of_another_tells_its_subscribers() {
+    let (router, registry) = router();
+    let mut client = memory::connect(Server::new(router));
+    let acknowledged = listen(&mut client, 1, json!({"resourceSubscriptions": ["note://1"]})).await;
+    assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
+
+    let next_router = Router::new("test", "1")
+        .with_registry(&registry)
+        .tool(tool_fn("other", "Is another.", async || "other"))
+        .resource(FixedResource::text("note://1", "one", "text/plain", "1"));
+    let mut other = memory::connect(Server::new(next_router));
+    registry.resource_updated("note://1");
+    assert_eq!(next(&mut client).await["method"], "notifications/resources/updated");
+    assert_eq!(tools(&mut other).await, ["other"]);
+    let line =
+        format!(r#"{{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{{{META},"name":"other"}}}}"#);
+    client.send(&line).await.unwrap();
+    assert_eq!(next(&mut client).await["result"]["content"][0]["text"], "other");
+}
