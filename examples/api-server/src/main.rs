@@ -10,7 +10,7 @@ use clap::Parser;
 use towline::health::HealthCheck;
 use towline::http_api::{self, Api, Apis};
 use towline::middleware::Stack;
-use towline::ops::{self, Admin, Drain, Failure};
+use towline::ops::{self, Admin, Command, Drain, Failure};
 use towline::{Router, Server};
 
 use crate::args::Args;
@@ -23,6 +23,9 @@ everything.";
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(Command::ApiKey(wanted)) = &args.common.command {
+        return ops::api_key("api-server", wanted);
+    }
     match Config::load(&args, ops::environment()).and_then(|config| start(&args.common, &config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report("api-server"),

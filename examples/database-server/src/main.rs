@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use towline::health::HealthCheck;
+use towline::health::{ConnectionPool, HealthCheck};
 use towline::middleware::Stack;
-use towline::ops::{self, Admin, Drain, Failure};
+use towline::ops::{self, Admin, Command, Drain, Failure};
 use towline::postgres::Pool;
 use towline::{Router, Server, postgres};
 
@@ -24,6 +24,9 @@ values as parameters ($1, $2), and aggregate in SQL instead of fetching many row
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(Command::ApiKey(wanted)) = &args.common.command {
+        return ops::api_key("database-server", wanted);
+    }
     match Config::load(&args, ops::environment()).and_then(|config| start(&args.common, &config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report("database-server"),
@@ -54,7 +57,9 @@ async fn run(args: &ops::ServeArgs, config: &Config) -> Result<(), Failure> {
     let drain = Drain::new();
     let about = ("database-server", env!("CARGO_PKG_VERSION"));
     let checks = pools.iter().map(|pool| Arc::new(pool.clone()) as Arc<dyn HealthCheck>);
-    Admin::new(&config.admin, &config.source, about, &stack, checks, &drain)?.start().await?;
+    let connections = pools.iter().map(|pool| Arc::new(pool.clone()) as Arc<dyn ConnectionPool>);
+    let admin = Admin::new(&config.admin, &config.source, about, &stack, checks, &drain)?;
+    admin.pools(connections).start().await?;
     // Within what counts: a refusal is one of the things that happen.
     let server = Server::new(router).layer(config.auth.scopes()).layer(stack.server());
     ops::serve(&config.server, &config.auth, server, &drain).await

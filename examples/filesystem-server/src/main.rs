@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use towline::filesystem;
 use towline::middleware::Stack;
-use towline::ops::{self, Admin, Drain, Failure};
+use towline::ops::{self, Admin, Command, Drain, Failure};
 use towline::{Router, Server};
 
 use crate::args::Args;
@@ -21,6 +21,9 @@ a read told as `if_match` where others may write too.";
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(Command::ApiKey(wanted)) = &args.common.command {
+        return ops::api_key("filesystem-server", wanted);
+    }
     match Config::load(&args, ops::environment()).and_then(|config| start(&args, &config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report("filesystem-server"),
