@@ -190,11 +190,11 @@ async fn an_operator_sees_the_connections_to_each_database() {
     let folder = tempfile::tempdir().unwrap();
     let admin = free();
     let settings = folder.path().join("databases.toml");
-    let text = format!(
+    let file = format!(
         "[admin]\nlisten = \"{admin}\"\n[databases.shop]\nurl = \"{}\"\npool_max_size = 3\n",
         database.url()
     );
-    fs::write(&settings, text).unwrap();
+    fs::write(&settings, file).unwrap();
     let (_server, address) =
         Process::listen(Command::new(cargo_build("database-server")).arg("--config").arg(&settings));
     let driver = Driver::start();
