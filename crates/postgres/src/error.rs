@@ -114,6 +114,14 @@ pub enum PostgresError {
         /// The configured name of the database.
         database: String,
     },
+    /// The server does not let a caller's role or setting in: a role that is not there, or that the database's user may not become.
+    #[error("database `{database}` does not let this caller in; its operator can tell why")]
+    RoleRefused {
+        /// The configured name of the database.
+        database: String,
+        /// For logs only.
+        source: BoxError,
+    },
     /// The number of values is not the number of `$n` in the statement.
     #[error(
         "the statement has {expected} parameter(s) ($1 to ${expected}) but {given} value(s) were \

@@ -17,7 +17,7 @@ use tokio_postgres::{Column, Row, RowStream};
 
 use super::rows::{Builder, ColumnInfo, Rows};
 use super::{Call, End, Outcome, PostgresResult, borrowed};
-use crate::pool::{Lease, begin, drain, tell};
+use crate::pool::{Lease, begin, drain};
 use crate::value::decode::Codec;
 use crate::value::encode;
 
@@ -90,7 +90,7 @@ impl Call<'_> {
         let begin = begin(&self.pool.inner().settings, self.limits);
         // All of it is sent at once, as `join` and `try_join` poll in order.
         let begun = async { self.begun(timeout(alive, client.batch_execute(&begin)).await) };
-        let told = async { self.begun(Ok(tell(self.identity, client).await)) };
+        let told = self.tell();
         let run = async {
             let run = client.query_typed_raw(self.sql, borrowed(&params));
             Ok(join(run, client.simple_query_raw(Lease::CLEAN)).await)

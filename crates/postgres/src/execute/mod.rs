@@ -177,7 +177,7 @@ impl Call<'_> {
         let begin = begin(&self.pool.inner().settings, self.limits);
         // All of it is sent at once, as `try_join` polls in order. A transaction whose caller cannot be told takes nothing more.
         let begun = async { self.begun(timeout(alive, client.batch_execute(&begin)).await) };
-        let told = async { self.begun(Ok(tell(self.identity, client).await)) };
+        let told = self.tell();
         let prepare = async { client.prepare(self.sql).await.map_err(|error| Box::new(self.failed(error))) };
         let ((), (), statement) = try_join3(begun, told, prepare).await?;
         let params = encode::params(self.params, statement.params())
@@ -188,6 +188,15 @@ impl Call<'_> {
             codecs: columns.iter().map(|column| Codec::of(column.type_())).collect(),
             params: params.into_iter().zip(statement.params().iter().cloned()).collect(),
             statement,
+        })
+    }
+
+    /// Tells who calls, if that is to be told.
+    async fn tell(&self) -> Result<(), Box<Outcome>> {
+        let told = tell(self.identity, self.lease.client(), self.pool.name()).await;
+        told.map_err(|error| match error {
+            PostgresError::Lost { .. } => Box::new((Err(Failure::Dead(error)), End::Broken)),
+            error => Box::new((Err(Failure::Error(error)), End::Open)),
         })
     }
 

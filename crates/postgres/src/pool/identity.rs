@@ -7,9 +7,9 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::types::{ToSql, Type};
 use towline_core::{Context, Principal};
 
-use super::Pool;
+use super::{Pool, settings_error};
 use crate::config::{AnonymousConfig, DatabaseConfig, PrincipalConfig};
-use crate::error::PostgresError;
+use crate::error::{PostgresError, is_lost};
 
 /// Whom the statements of a pool's handle run for.
 #[derive(Clone, Default)]
@@ -103,22 +103,31 @@ impl Identity {
         Ok(Self { sql, values })
     }
 
-    /// Tells PostgreSQL, within the transaction that has begun. The first poll sends it. If it fails, the transaction takes no
-    /// other statement.
-    pub(crate) async fn tell(&self, client: &ClientWrapper) -> Result<(), tokio_postgres::Error> {
+    async fn tell(&self, client: &ClientWrapper) -> Result<(), tokio_postgres::Error> {
         let values = self.values.iter().map(|value| (value as &(dyn ToSql + Sync), Type::TEXT));
         let values: Vec<_> = values.collect();
         client.execute_typed(&self.sql, &values).await.map(drop)
     }
 }
 
-/// Tells PostgreSQL who calls, where that is to be told.
+/// Tells PostgreSQL who calls, where that is to be told, within the transaction that has begun. The first poll sends it. If it
+/// fails, the transaction takes no other statement.
+///
+/// # Errors
+///
+/// [`PostgresError::Lost`] if the connection is dead, [`PostgresError::RoleRefused`] if the server does not let the caller in.
 pub(crate) async fn tell(
     identity: Option<&Identity>,
     client: &ClientWrapper,
-) -> Result<(), tokio_postgres::Error> {
-    match identity {
-        Some(identity) => identity.tell(client).await,
-        None => Ok(()),
-    }
+    database: &str,
+) -> Result<(), PostgresError> {
+    let Some(identity) = identity else { return Ok(()) };
+    identity.tell(client).await.map_err(|error| {
+        if error.as_db_error().is_none() || is_lost(&error) {
+            return settings_error(error, database);
+        }
+        let source = &error as &dyn std::error::Error;
+        tracing::warn!(database, error = source, "a caller's role or setting is refused");
+        PostgresError::RoleRefused { database: database.to_owned(), source: error.into() }
+    })
 }

@@ -80,11 +80,12 @@ impl Pool {
         let begin = begin(&self.inner().settings, limits);
         // Both are sent at once.
         let client = lease.client();
-        let begun = timeout(alive, try_join(client.batch_execute(&begin), tell(identity, client))).await;
+        let begin =
+            async { client.batch_execute(&begin).await.map_err(|error| settings_error(error, self.name())) };
+        let begun = timeout(alive, try_join(begin, tell(identity, client, self.name()))).await;
         match begun {
             Ok(Ok(((), ()))) => Ok(ReadOnly { lease, database: self.name().to_owned(), limits }),
             Ok(Err(error)) => {
-                let error = settings_error(error, self.name());
                 lease.discard();
                 Err(error)
             }

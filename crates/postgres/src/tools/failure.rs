@@ -18,7 +18,8 @@ fn client_error(error: &PostgresError) -> Error {
             ErrorKind::InvalidParams
         }
         P::NoPrincipal { .. } => ErrorKind::Unauthenticated,
-        P::NoRole { .. } => ErrorKind::Forbidden,
+        // It says nothing of the database's health: other callers get in.
+        P::NoRole { .. } | P::RoleRefused { .. } => ErrorKind::Forbidden,
         // The statement asks for too much: it says nothing of the database's health, and trying again does not help.
         P::StatementTimeout { .. } => ErrorKind::TooLarge,
         P::Exhausted { .. } | P::LockTimeout => ErrorKind::Overloaded,
