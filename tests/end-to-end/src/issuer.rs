@@ -76,7 +76,10 @@ async fn answer(
     grants: Grants,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => Bytes::new(),
+    };
     let form = String::from_utf8_lossy(&body).into_owned();
     let is_client = head.headers.get(AUTHORIZATION).is_some_and(|sent| sent == Issuer::CREDENTIALS);
     let url = format!("http://{address}");
