@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::time;
 
@@ -13,6 +14,10 @@ impl Scopes {
     /// The scopes of a text in which spaces stand between them, as OAuth writes them.
     pub fn parse(text: &str) -> Self {
         text.split_ascii_whitespace().collect()
+    }
+
+    pub(crate) fn shared(&self) -> Arc<BTreeSet<Box<str>>> {
+        Arc::clone(&self.0)
     }
 
     /// Whether that scope is among them.
@@ -75,6 +80,12 @@ impl Grant {
     /// Whether the caller can get more scopes by themselves.
     pub fn can_step_up(&self) -> bool {
         self.can_step_up
+    }
+
+    /// How long it goes on, if it ends. What is further away than a year ends then: no stream lives that long.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        const YEAR: u64 = 366 * 24 * 60 * 60;
+        self.expires.map(|expires| Duration::from_secs(expires.saturating_sub(time::now()).min(YEAR)))
     }
 
     /// Whether it has ended. A request on a stream that was opened long ago may still bring one that has.

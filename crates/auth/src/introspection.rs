@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use towline_core::Principal;
 
+use crate::claims::{Names, tell};
 use crate::fetch::{self, Fetcher, InvalidUrl};
 use crate::{Caller, Grant, Rejection, Scopes, Verify, time};
 
@@ -45,6 +46,7 @@ struct Inner {
     fetcher: Fetcher,
     kept: Cache<[u8; 32], (Instant, Result<Caller, Rejection>)>,
     asked: Semaphore,
+    told: Names,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +91,21 @@ impl Introspection {
             fetcher: Fetcher::new(),
             kept: Cache::new(MAX_KEPT),
             asked: Semaphore::new(MAX_ASKED),
+            told: Names::new(),
         })))
+    }
+
+    /// Hands these members of an answer on with the [principal](Principal::claim), such as a tenant, to packs that tell callers
+    /// apart by them. Default: none.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is in use already.
+    #[must_use]
+    pub fn claims(mut self, names: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
+        let inner = Arc::get_mut(&mut self.0).expect("it is set up before it is used");
+        inner.told = names.into_iter().map(Into::into).collect();
+        self
     }
 }
 
@@ -113,10 +129,10 @@ impl Inner {
             Rejection::Unavailable
         })?;
         let answer: Answer = serde_json::from_slice(&body).map_err(|_| Rejection::Unavailable)?;
-        self.judge(answer).ok_or(Rejection::Invalid)
+        self.judge(answer, &body).ok_or(Rejection::Invalid)
     }
 
-    fn judge(&self, answer: Answer) -> Option<Caller> {
+    fn judge(&self, answer: Answer, json: &[u8]) -> Option<Caller> {
         let Answer { active, sub, scope, exp, iss, aud } = answer;
         let is_meant = match aud? {
             Audience::One(audience) => *audience == *self.audience,
@@ -129,7 +145,10 @@ impl Inner {
             return None;
         }
         let grant = Grant::new(Scopes::parse(&scope.unwrap_or_default())).until(expires).with_step_up();
-        Some(Caller { principal: Principal::new(format!("{}#{subject}", self.issuer)), grant })
+        let principal = Principal::new(format!("{}#{subject}", self.issuer))
+            .with_subject(subject, Some(&self.issuer))
+            .with_scopes(grant.scopes().shared());
+        Some(Caller { principal: tell(principal, &self.told, json)?, grant })
     }
 }
 

@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod claims;
 mod fetch;
 mod grant;
 mod http;

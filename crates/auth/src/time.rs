@@ -23,6 +23,30 @@ pub(crate) fn seconds(time: &Datetime) -> Option<u64> {
     u64::try_from(days * 86_400 + clock - offset).ok()
 }
 
+/// That second since 1970, in UTC. `None` beyond the year 9999.
+pub(crate) fn datetime(seconds: u64) -> Option<Datetime> {
+    let (days, of_day) = (i64::try_from(seconds / 86_400).ok()?, seconds % 86_400);
+    // The inverse of `days`.
+    let shifted = days.checked_add(719_468)?;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era.checked_mul(400)? + year_of_era + i64::from(month <= 2);
+    if year > 9999 {
+        return None;
+    }
+    let text = format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        of_day / 3600,
+        of_day / 60 % 60,
+        of_day % 60
+    );
+    text.parse().ok()
+}
+
 /// Days from 1970-01-01, in the Gregorian calendar. Years are counted from March, so that the leap day is the last of its
 /// year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
@@ -49,5 +73,9 @@ mod tests {
         ] {
             assert_eq!(seconds(&text.parse().unwrap()), expected, "{text}");
         }
+        for second in (0..253_402_300_800).step_by(86_400 * 31 + 12_345).chain([951_782_400, 951_868_799]) {
+            assert_eq!(seconds(&datetime(second).unwrap()), Some(second), "{second}");
+        }
+        assert_eq!(datetime(253_402_300_800).map(|time| time.to_string()), None);
     }
 }

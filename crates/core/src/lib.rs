@@ -63,7 +63,7 @@ pub use layered::Layered;
 pub use meta::{ClientInfo, RequestMeta};
 pub use notifier::{Notifier, Report};
 pub use operation::Operation;
-pub use principal::{Carrier, ClientAddr, Principal};
+pub use principal::{Carrier, ClientAddr, KnownUntil, Principal};
 pub use prompt::{
     FnPrompt, Prompt, PromptCall, PromptExt, PromptFn, PromptOutput, PromptResult, PromptService, PromptSet,
     prompt_fn,

@@ -33,6 +33,13 @@ pub trait Operation {
         false
     }
 
+    /// Whether the answer depends on who asks, as far as is known: a tool says so of itself
+    /// ([`ToolDefinition::depends_on_caller`](crate::protocol::ToolDefinition::depends_on_caller)). Then no other caller may be
+    /// given it. Default: false.
+    fn depends_on_caller(&self) -> bool {
+        false
+    }
+
     /// Whether the answer is the end of a stream that goes on for as long as both sides want it, as that of
     /// `subscriptions/listen`: it takes no time that counts, and no place that others wait for. Default: false.
     fn is_stream(&self) -> bool {

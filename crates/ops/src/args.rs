@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::logs::{LogFormat, filter};
-use crate::{Failure, Settings};
+use crate::{ApiKeyArgs, Failure, Settings};
 
 /// What every server program takes on its command line, to be flattened into its own arguments.
 #[derive(Clone, Debug, clap::Args)]
@@ -50,13 +50,15 @@ pub struct ServeArgs {
 }
 
 /// What a server program does instead of serving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
 #[non_exhaustive]
 pub enum Command {
     /// Ask the server that runs with the same settings whether it works: ends with 0 if it does, else with 1
     Healthcheck,
     /// Write the JSON Schema of the settings, by which editors complete and check them
     ConfigSchema,
+    /// Make an API key: writes the key, and the entry for the file of keys
+    ApiKey(ApiKeyArgs),
 }
 
 impl ServeArgs {

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Command, Config, Failure, ServeArgs, healthcheck, say, schema};
+use crate::{Command, Config, Failure, ServeArgs, api_key, healthcheck, say, schema};
 
-/// Does what the command line asks for: tells the schema of the settings, shows them, asks the server that runs beside, or
+/// Does what the command line asks for: tells the schema of the settings, makes an API key, shows the settings, asks the server that runs beside, or
 /// else `serve`s. `load` reads the settings.
 pub fn run<P: Serialize + JsonSchema>(
     program: &str,
@@ -15,11 +15,12 @@ pub fn run<P: Serialize + JsonSchema>(
     load: impl FnOnce() -> Result<Config<P>, Failure>,
     serve: impl FnOnce(Config<P>) -> Result<(), Failure>,
 ) -> ExitCode {
-    let ended = match args.command {
+    let ended = match &args.command {
         Some(Command::ConfigSchema) => {
             say(&format!("{:#}", schema::of::<P>(program).as_value()));
             Ok(())
         }
+        Some(Command::ApiKey(wanted)) => return api_key(program, wanted),
         Some(Command::Healthcheck) => load().and_then(|config| healthcheck(&config.server, &config.admin)),
         None if args.print_config => {
             load().and_then(|config| config.to_toml()).map(|text| say(text.trim_end()))

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use towline_core::health::{Health, HealthCheck};
+use towline_core::health::{ConnectionPool, Connections, Health, HealthCheck};
 use towline_core::{Error, ErrorKind, Router, Server, ToolSet, tool_fn};
 use towline_middleware::circuit_breaker::State;
 use towline_middleware::{CircuitBreakerConfig, Stack, StackConfig};
@@ -37,6 +37,17 @@ impl HealthCheck for Shop {
     }
 }
 
+/// Eight connections at most, of which as many are in use as the shop was asked.
+impl ConnectionPool for Shop {
+    fn name(&self) -> &str {
+        "shop"
+    }
+
+    fn connections(&self) -> Connections {
+        Connections::new(8, self.asked.load(Ordering::SeqCst), 2, 3)
+    }
+}
+
 struct Running {
     address: SocketAddr,
     stack: Stack,
@@ -51,6 +62,7 @@ async fn start(settings: &str) -> Running {
     let config: AdminConfig = toml::from_str(settings).unwrap();
     let checks = [Arc::new(shop.clone()) as Arc<dyn HealthCheck>];
     let admin = Admin::new(&config, &source(), ("test", "1.2.3"), &stack, checks, &drain).unwrap();
+    let admin = admin.pools([Arc::new(shop.clone()) as Arc<dyn ConnectionPool>]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(admin.serve(listener));
@@ -129,6 +141,26 @@ async fn figures_are_those_of_the_layers() {
     let (status, head, body) = send(running.address, "GET /metrics", "", "").await;
     assert!(status == 200 && head.contains("application/openmetrics-text"), "{head}");
     assert!(body.ends_with("# EOF\n") && body.contains("gen_ai_tool_name=\"ping\""), "{body}");
+}
+
+#[tokio::test]
+async fn connections_are_counted_when_they_are_looked_at() {
+    let running = start("").await;
+    running.shop.asked.store(5, Ordering::SeqCst);
+    let (_, stats) = get(&running, "/admin/stats").await;
+    // The check of this moment asked once more.
+    let pool = json!({"name": "shop", "max": 8, "open": 8, "inUse": 6, "idle": 2, "waiting": 3});
+    assert_eq!(stats["pools"], json!([pool]));
+    let (_, _, body) = send(running.address, "GET /metrics", "", "").await;
+    let name = "db_client_connection_pool_name=\"shop\"";
+    for line in [
+        format!("db_client_connection_count{{{name},db_client_connection_state=\"used\"}} 6"),
+        format!("db_client_connection_count{{{name},db_client_connection_state=\"idle\"}} 2"),
+        format!("db_client_connection_max{{{name}}} 8"),
+        format!("db_client_connection_pending_requests{{{name}}} 3"),
+    ] {
+        assert!(body.lines().any(|own| own == line), "{line}\n{body}");
+    }
 }
 
 #[tokio::test]

@@ -102,6 +102,26 @@ pub enum PostgresError {
     /// The statement is none that returns rows.
     #[error("only a statement that returns rows can be run: SELECT, VALUES, TABLE, EXPLAIN or SHOW")]
     NotAQuery,
+    /// The database tells callers apart, and nobody knows who calls.
+    #[error("database `{database}` is only for callers who have authenticated themselves")]
+    NoPrincipal {
+        /// The configured name of the database.
+        database: String,
+    },
+    /// The database tells callers apart, and nothing of it is for this one.
+    #[error("nothing of database `{database}` is for this caller")]
+    NoRole {
+        /// The configured name of the database.
+        database: String,
+    },
+    /// The server does not let a caller's role or setting in: a role that is not there, or that the database's user may not become.
+    #[error("database `{database}` does not let this caller in; its operator can tell why")]
+    RoleRefused {
+        /// The configured name of the database.
+        database: String,
+        /// For logs only.
+        source: BoxError,
+    },
     /// The number of values is not the number of `$n` in the statement.
     #[error(
         "the statement has {expected} parameter(s) ($1 to ${expected}) but {given} value(s) were \

@@ -22,7 +22,9 @@ mod tasks;
 mod tools;
 mod value;
 
-pub use config::{ConfigError, DatabaseConfig, Limits};
+pub use config::{
+    AnonymousConfig, ConfigError, DatabaseConfig, Limits, PrincipalConfig, PrincipalField, RoleRule,
+};
 pub use error::{BoxError, PostgresError, SqlError};
 pub use execute::{ColumnInfo, CutValue, Limit, Rows, Truncated};
 pub use pool::{Answer, Description, Health, Pool, PoolStatus, ReadOnly, Savepoint};

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use towline::health::HealthCheck;
+use towline::health::{ConnectionPool, HealthCheck};
 use towline::middleware::Stack;
 use towline::ops::{self, Admin, Drain, Failure, Reload};
 use towline::postgres::Pool;
@@ -50,7 +50,9 @@ async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
     }
     let drain = Drain::new();
     let about = ("database-server", env!("CARGO_PKG_VERSION"));
-    Admin::new(&config.admin, &config.source, about, &stack, checks(&pools), &drain)?.start().await?;
+    let connections = pools.iter().map(|pool| Arc::new(pool.clone()) as Arc<dyn ConnectionPool>);
+    let admin = Admin::new(&config.admin, &config.source, about, &stack, checks(&pools), &drain)?;
+    admin.pools(connections).start().await?;
     let again = args.clone();
     let load = move || config::load(&again, ops::environment());
     ops::serve(config, server, &drain, Reload::new(logs, load, build)).await

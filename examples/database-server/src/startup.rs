@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// database that is merely down is one only for `strict` callers: the server serves, and uses it when it is up.
 pub(crate) async fn check(pools: &[Pool], strict: bool) -> Result<(), Failure> {
     for pool in pools {
-        let attempt = tokio::time::timeout(PATIENCE, pool.read_only(pool.limits())).await;
+        let attempt = tokio::time::timeout(PATIENCE, pool.for_program().read_only(pool.limits())).await;
         let error = match attempt {
             Ok(Ok(session)) => {
                 session.finish().await;

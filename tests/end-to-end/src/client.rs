@@ -87,6 +87,19 @@ async fn script(program: &Path, arguments: &[&str], plan: &Plan) -> Report {
     })
 }
 
+/// Has the official TypeScript client call tools of a server that needs tokens, and returns what it reports; `step_up.mjs` says
+/// what it is told.
+///
+/// # Panics
+///
+/// Panics when the client is not installed, or fails.
+pub async fn step_up(wanted: &serde_json::Value) -> serde_json::Value {
+    let (node, input) = (node(), wanted.to_string());
+    let output = timeout(PATIENCE, run(&node, &["typescript/step_up.mjs"], input.as_bytes())).await;
+    let output = output.unwrap_or_else(|_| panic!("the client took more than {PATIENCE:?}"));
+    serde_json::from_slice(&output).expect("the client reports JSON")
+}
+
 pub(crate) fn node() -> PathBuf {
     require("node_modules");
     "node".into()

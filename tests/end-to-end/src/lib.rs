@@ -6,6 +6,7 @@
 
 mod client;
 mod inspector;
+mod issuer;
 mod plan;
 mod process;
 mod record;
@@ -14,7 +15,8 @@ mod schema;
 mod suite;
 mod wire;
 
-pub use client::Client;
+pub use client::{Client, step_up};
+pub use issuer::{Grant, Issuer};
 pub use plan::{Answer, Answers, Browse, Browsed, Era, Outcome, Plan, Report, RpcError, Step, Target};
 pub use process::{Ended, Process, cargo_build, cargo_build_binary};
 pub use record::Conversation;

@@ -10,6 +10,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Map, Value, json};
 use tokio::time::{sleep, timeout};
 use towline_end_to_end::{Process, cargo_build};
+use towline_scratch_postgres::Database;
 
 /// A name that would be a picture, and run a script, if it were taken for HTML.
 const NAME: &str = "<img src=x onerror=document.title='taken'>";
@@ -19,8 +20,8 @@ fn free() -> SocketAddr {
 }
 
 /// Calls a tool of the server.
-fn call(server: SocketAddr) {
-    let params = json!({"name": "call_rest_api", "arguments": {"api": "shop", "path": "/x"}});
+fn call(server: SocketAddr, tool: &str, arguments: &Value) {
+    let params = json!({"name": tool, "arguments": arguments});
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
     let mut stream = TcpStream::connect(server).unwrap();
     let length = body.len();
@@ -139,11 +140,12 @@ async fn an_operator_sees_what_is_going_on_and_acts() {
 
     // Figures move.
     let calls = "#tools tr td:nth-child(9)";
+    let ask = || call(address, "call_rest_api", &json!({"api": "shop", "path": "/x"}));
     for _ in 0..3 {
-        call(address);
+        ask();
     }
     until(&browser, calls, |text| text == "3").await;
-    call(address);
+    ask();
     until(&browser, calls, |text| text == "4").await;
 
     // Sorting, by mouse and by keyboard.
@@ -179,5 +181,36 @@ async fn an_operator_sees_what_is_going_on_and_acts() {
         .execute("return performance.getEntriesByType('resource').map(e => new URL(e.name).origin)", vec![]);
     let own = format!("http://{admin}");
     assert!(logged.await.unwrap().as_array().unwrap().iter().all(|origin| *origin == own));
+    browser.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_sees_the_connections_to_each_database() {
+    let database = Database::fresh().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let admin = free();
+    let settings = folder.path().join("databases.toml");
+    let file = format!(
+        "[admin]\nlisten = \"{admin}\"\n[databases.shop]\nurl = \"{}\"\npool_max_size = 3\n",
+        database.url()
+    );
+    fs::write(&settings, file).unwrap();
+    let (_server, address) =
+        Process::listen(Command::new(cargo_build("database-server")).arg("--config").arg(&settings));
+    let driver = Driver::start();
+    let profile = format!("--user-data-dir={}", folder.path().join("browser").display());
+    let browser = driver.browser(&profile).await;
+    browser.goto(&format!("http://{admin}/")).await.unwrap();
+
+    let column = |at: u8| format!("#pools tr td:nth-child({at})");
+    until(&browser, &column(5), |text| text == "3").await;
+    assert_eq!(text(&browser, &column(1)).await, "shop");
+    assert_eq!(text(&browser, &column(2)).await, "0");
+    // A statement that runs for seconds has one for itself.
+    let query = "SELECT count(*) FROM generate_series(1, 4000) a, generate_series(1, 20000) b";
+    let slow = tokio::task::spawn_blocking(move || call(address, "execute_query", &json!({"query": query})));
+    until(&browser, &column(2), |text| text == "1").await;
+    slow.await.unwrap();
+    until(&browser, &column(2), |text| text == "0").await;
     browser.close().await.unwrap();
 }

@@ -15,14 +15,15 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use tokio::time::Instant;
 use tower::{Layer, Service};
-use towline_core::{ClientAddr, Extensions};
+use towline_core::{ClientAddr, Extensions, KnownUntil, Principal};
 
 use super::body::AuthBody;
 use super::challenge::{Fault, StepUp, challenge};
 use super::failures::Failures;
 use super::resource::ProtectedResource;
-use crate::{Caller, Rejection, Verify};
+use crate::{Caller, Grant, Rejection, Verify};
 
 /// Tokens of more bytes than these are not looked at.
 const MAX_TOKEN: usize = 8 * 1024;
@@ -157,7 +158,10 @@ where
             // Whatever is within has no use for the token, so it does not get it.
             parts.headers.remove(AUTHORIZATION);
             let extensions = parts.extensions.get_or_insert_default::<Extensions>();
-            extensions.insert(caller.principal);
+            extensions.insert(known(caller.principal, &caller.grant));
+            if let Some(left) = caller.grant.left() {
+                extensions.insert(KnownUntil(Instant::now() + left));
+            }
             extensions.insert(caller.grant);
             extensions.insert(step_up.clone());
             let request = Request::from_parts(parts, body);
@@ -166,6 +170,14 @@ where
             Ok(response)
         })
     }
+}
+
+/// The principal with its scopes, by which packs tell what it may see, whichever verifier knows it.
+fn known(principal: Principal, grant: &Grant) -> Principal {
+    if principal.scopes().eq(grant.scopes().iter()) {
+        return principal;
+    }
+    principal.with_scopes(grant.scopes().shared())
 }
 
 /// Why a request goes no further.

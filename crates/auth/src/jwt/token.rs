@@ -9,6 +9,8 @@ use serde::de::IgnoredAny;
 pub(super) struct Token<'a> {
     pub(super) header: Header,
     pub(super) claims: Claims,
+    /// The claims as they stand in the token.
+    pub(super) json: Vec<u8>,
     /// What is signed.
     pub(super) message: &'a [u8],
     pub(super) signature: Vec<u8>,
@@ -77,9 +79,9 @@ impl<'a> Token<'a> {
         let (message, signature) = text.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;
         let header: Header = serde_json::from_slice(&decode(header)?).ok()?;
-        let claims = decode(claims)?;
-        let claims = serde_json::from_slice(&claims).ok()?;
-        Some(Self { header, claims, message: message.as_bytes(), signature: decode(signature)? })
+        let json = decode(claims)?;
+        let claims = serde_json::from_slice(&json).ok()?;
+        Some(Self { header, claims, json, message: message.as_bytes(), signature: decode(signature)? })
     }
 }
 

@@ -1,10 +1,11 @@
 //! The file of API keys.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use serde::Deserialize;
 use toml::value::Datetime;
+use towline_core::Principal;
 
 use super::is_id;
 use crate::{Grant, time};
@@ -27,6 +28,7 @@ pub(super) struct Table(HashMap<Box<str>, Key>);
 
 pub(super) struct Key {
     pub(super) sha256: [u8; 32],
+    pub(super) principal: Principal,
     pub(super) grant: Grant,
 }
 
@@ -44,6 +46,8 @@ struct Entry {
     #[serde(default)]
     scopes: Vec<String>,
     expires: Option<Datetime>,
+    #[serde(default)]
+    claims: BTreeMap<Box<str>, Box<str>>,
 }
 
 impl Table {
@@ -74,11 +78,16 @@ fn read(id: &str, entry: &Entry) -> Result<Key, &'static str> {
     }
     let sha256 = hash(&entry.sha256).ok_or("`sha256` must be 64 hexadecimal digits")?;
     let grant = Grant::new(entry.scopes.iter().collect());
+    let principal =
+        Principal::new(format!("key:{id}")).with_subject(id, None).with_scopes(grant.scopes().shared());
+    let claims = entry.claims.iter();
+    let principal =
+        claims.fold(principal, |principal, (name, value)| principal.with_claim(name.clone(), value.clone()));
     let grant = match &entry.expires {
         None => grant,
         Some(expires) => grant.until(time::seconds(expires).ok_or("`expires` must be a date after 1970")?),
     };
-    Ok(Key { sha256, grant })
+    Ok(Key { sha256, principal, grant })
 }
 
 fn hash(hex: &str) -> Option<[u8; 32]> {

@@ -2,7 +2,8 @@
 
 mod file;
 
-use std::fmt;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,13 +13,13 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use towline_core::Principal;
 
 pub use self::file::KeysError;
 use self::file::Table;
-use crate::{Caller, Rejection, Verify};
+use crate::{Caller, Rejection, Scopes, Verify, time};
 
 /// What every key begins with, so that it is told from a token, and found by scanners for secrets.
 const PREFIX: &str = "tlk_";
@@ -34,6 +35,9 @@ const LOOK_AFTER: Duration = Duration::from_secs(1);
 pub struct ApiKey {
     id: Box<str>,
     text: SecretString,
+    scopes: Scopes,
+    expires: Option<u64>,
+    claims: BTreeMap<String, String>,
 }
 
 impl ApiKey {
@@ -45,7 +49,45 @@ impl ApiKey {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).ok()?;
         let text = format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret));
-        Some(Self { id: id.into(), text: text.into() })
+        Some(Self {
+            id: id.into(),
+            text: text.into(),
+            scopes: Scopes::default(),
+            expires: None,
+            claims: BTreeMap::new(),
+        })
+    }
+
+    /// Whether a text can be the id of a key: 1 to 64 of a-z, A-Z, 0-9 and `-`.
+    pub fn is_id(text: &str) -> bool {
+        is_id(text)
+    }
+
+    /// The second since 1970 that a text means as `expires` in the file: a date such as `2027-01-01`, or a date and a time. `None`
+    /// if it means none.
+    pub fn time_of(text: &str) -> Option<u64> {
+        time::seconds(&text.parse().ok()?)
+    }
+
+    /// What its holder may do. Default: what needs no scope.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: Scopes) -> Self {
+        self.scopes = scopes;
+        self
+    }
+
+    /// Ends it at that second since 1970. Default: never.
+    #[must_use]
+    pub fn until(mut self, seconds: u64) -> Self {
+        self.expires = Some(seconds);
+        self
+    }
+
+    /// Says something of its holder to packs that tell callers apart, such as the tenant.
+    #[must_use]
+    pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.claims.insert(name.into(), value.into());
+        self
     }
 
     /// The key, for who is to have it. It is kept nowhere else.
@@ -57,7 +99,19 @@ impl ApiKey {
     pub fn entry(&self) -> String {
         let hash = Sha256::digest(self.expose());
         let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("[keys.{}]\nsha256 = \"{hex}\"\nscopes = []\n", self.id)
+        let scopes: Vec<&str> = self.scopes.iter().collect();
+        let mut entry = format!("[keys.{}]\nsha256 = \"{hex}\"\nscopes = {}\n", self.id, json!(scopes));
+        // Writing to a String cannot fail.
+        if let Some(expires) = self.expires.and_then(time::datetime) {
+            let _ = writeln!(entry, "expires = {expires}");
+        }
+        if !self.claims.is_empty() {
+            // Strings of JSON are strings of TOML.
+            let claims =
+                self.claims.iter().map(|(name, value)| format!("{} = {}", json!(name), json!(value)));
+            let _ = writeln!(entry, "claims = {{ {} }}", claims.collect::<Vec<_>>().join(", "));
+        }
+        entry
     }
 }
 
@@ -78,6 +132,7 @@ fn is_id(id: &str) -> bool {
 /// sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" # of the whole key
 /// scopes = ["orders:read"]
 /// expires = 2027-01-01                                                        # optional
+/// claims = { tenant = "north" }                                               # optional: for packs that tell callers apart
 /// ```
 ///
 /// The principal of a key is `key:` and its id. A key is random and long, so that a fast hash is as good as a slow one: there
@@ -159,7 +214,7 @@ impl Verify for ApiKeys {
         let expected = key.map_or([0; 32], |key| key.sha256);
         let is_equal = bool::from(hash.as_slice().ct_eq(&expected));
         let key = key.filter(|key| is_equal && !key.grant.has_ended()).ok_or(Rejection::Invalid)?;
-        Ok(Caller { principal: Principal::new(format!("key:{id}")), grant: key.grant.clone() })
+        Ok(Caller { principal: key.principal.clone(), grant: key.grant.clone() })
     }
 }
 
@@ -196,6 +251,18 @@ mod tests {
         for shown in [format!("{good:?} {keys:?}"), file.clone()] {
             assert!(!shown.contains(good.expose()), "{shown}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_written_with_what_it_may_do() {
+        let key = ApiKey::generate("a").unwrap();
+        let key = key.with_scopes(Scopes::parse("x y")).until(4_102_444_799).with_claim("tenant", "a \"b\"");
+        assert!(key.entry().contains("expires = 2099-12-31T23:59:59Z\n"), "{}", key.entry());
+        let caller = ApiKeys::parse(&key.entry()).unwrap().verify(key.expose()).await.unwrap();
+        assert_eq!(caller.principal.scopes().collect::<Vec<_>>(), ["x", "y"]);
+        assert_eq!((caller.principal.subject(), caller.principal.claim("tenant")), ("a", Some("a \"b\"")));
+        let old = ApiKey::generate("a").unwrap().until(1);
+        assert!(ApiKeys::parse(&old.entry()).unwrap().verify(old.expose()).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use towline_auth::{ApiKey, ApiKeys, AuthLayer, ScopeLayer, ScopePolicy};
 use towline_core::{Context, Extensions, Router, Server, TaskOptions, Tasks, ToolExt, tool_fn};
@@ -11,6 +12,7 @@ use towline_middleware::{CacheLayer, CachePolicy, RateKey, RateLimitConfig, Rate
 use towline_transport::http::HttpService;
 
 use crate::common::{Empty, ask, bearer, call, message, router, send, serve_service};
+use crate::issuer::now;
 
 fn two() -> (ApiKey, ApiKey, AuthLayer) {
     let (ann, bob) = (ApiKey::generate("ann").unwrap(), ApiKey::generate("bob").unwrap());
@@ -176,6 +178,29 @@ async fn axum_mounts_it_and_a_server_without_the_layer_serves_nobody() {
     let answer = send(address, "POST", "/bare", &[&bearer(ann.expose())], &list).await;
     assert_eq!(answer.status, 401, "nobody has verified the token");
     assert_eq!(ask(address, ann.expose(), "ping", json!({})).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_open_when_its_token_expires_ends() {
+    let key = ApiKey::generate("ann").unwrap().until(now() + 100);
+    let auth = AuthLayer::new().verifier(ApiKeys::parse(&key.entry()).unwrap());
+    let (router, _registry) = router();
+    let service = tower::Layer::layer(&auth, HttpService::new(Server::new(router)));
+    let wanted = json!({"notifications": {"toolsListChanged": true}});
+    let (headers, body) = modern("subscriptions/listen", None, wanted, key.expose());
+    let first = http::Request::post("/mcp")
+        .header("host", "localhost")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream");
+    let request = headers.iter().filter_map(|header| header.split_once(": "));
+    let request = request.fold(first, |request, (name, value)| request.header(name, value));
+    let begun = tokio::time::Instant::now();
+    let request = request.body(Full::new(bytes::Bytes::from(body))).unwrap();
+    let answer = tower::ServiceExt::oneshot(service.clone(), request).await.unwrap();
+    let text = answer.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    assert!((98..=101).contains(&begun.elapsed().as_secs()), "{:?}: {text}", begun.elapsed());
+    assert!(text.contains(r#""id":1,"result""#), "the subscription is answered: {text}");
 }
 
 #[tokio::test]

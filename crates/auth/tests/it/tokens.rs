@@ -19,6 +19,27 @@ async fn judged(jwt: &Jwt, token: &str) -> Result<String, Rejection> {
 }
 
 #[tokio::test]
+async fn claims_that_are_asked_for_go_on_with_the_caller_and_no_others() {
+    let key = SigningKey::p256("one");
+    let issuer = Issuer::start(Mood::Keys(vec![key.jwk()])).await;
+    let jwt = jwt(&issuer).claims(["tenant", "level"]);
+    let token = |claims: Value| key.sign(&json!({"alg": "ES256", "kid": "one"}), &claims);
+    let mut claims = issuer.claims();
+    (claims["tenant"], claims["level"], claims["email"]) =
+        (json!("north"), json!(3), json!("ann@example.com"));
+    let caller = jwt.verify(&token(claims.clone())).await.unwrap().principal;
+    assert_eq!(caller.claims().collect::<Vec<_>>(), [("level", "3"), ("tenant", "north")]);
+    assert_eq!((caller.subject(), caller.issuer()), ("ann", Some(&*issuer.url(""))));
+    assert_eq!(caller.scopes().collect::<Vec<_>>(), ["db:read", "mcp"]);
+    claims["tenant"] = json!(["north", "south"]);
+    assert_eq!(
+        jwt.verify(&token(claims)).await.unwrap_err(),
+        Rejection::Invalid,
+        "it could be taken for either"
+    );
+}
+
+#[tokio::test]
 async fn a_token_counts_only_if_all_that_it_must_say_is_there_and_right() {
     let (key, stranger) = (SigningKey::p256("one"), SigningKey::p256("one"));
     let issuer = Issuer::start(Mood::Keys(vec![key.jwk()])).await;

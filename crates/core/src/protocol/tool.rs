@@ -29,6 +29,9 @@ pub struct ToolDefinition {
     pub icons: Vec<Icon>,
     /// Metadata of the server's own; since revision 2025-06-18.
     pub meta: Option<Map<String, Value>>,
+    /// Whether the tool answers each caller from what that caller may see, so that no cache may give its answers to others. It
+    /// is for layers, and not told to clients. Default: false.
+    pub depends_on_caller: bool,
 }
 
 impl ToolDefinition {
@@ -43,6 +46,7 @@ impl ToolDefinition {
             annotations: ToolAnnotations::default(),
             icons: Vec::new(),
             meta: None,
+            depends_on_caller: false,
         }
     }
 

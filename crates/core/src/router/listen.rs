@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::codec;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind};
+use crate::principal::KnownUntil;
 use crate::protocol::{RequestId, SubscriptionFilter};
 use crate::registry::{Change, Changes};
 use crate::request::Reply;
@@ -45,7 +46,8 @@ struct Updated<'a> {
 #[derive(Serialize)]
 struct Nothing {}
 
-/// Tells a client what changes, of what it is `honoured` to be told of, until the server closes.
+/// Tells a client what changes, of what it is `honoured` to be told of, until the server closes or the caller is no
+/// longer known.
 pub(super) async fn listen(
     context: Context,
     honoured: SubscriptionFilter,
@@ -59,7 +61,9 @@ pub(super) async fn listen(
     let subscription = changes.subscribe(&honoured, &context)?;
     let acknowledged = Acknowledged { notifications: &honoured };
     notifier.send(message("notifications/subscriptions/acknowledged", id, acknowledged)).await;
-    let mut closing = pin!(notifier.closing());
+    let mut closing = pin!(async {
+        select(pin!(notifier.closing()), pin!(KnownUntil::wait(context.extensions()))).await;
+    });
     loop {
         match select(closing.as_mut(), pin!(subscription.next())).await {
             Either::Left(((), _)) => return Ok(codec::end_of_subscription(id, server_meta)),

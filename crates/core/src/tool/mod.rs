@@ -98,13 +98,21 @@ pub struct ToolCall {
     arguments: RawJson,
     is_idempotent: bool,
     is_read_only: bool,
+    depends_on_caller: bool,
     context: Context,
 }
 
 impl ToolCall {
     /// A call made in code. `arguments` must be a JSON object.
     pub fn new(name: impl Into<Arc<str>>, arguments: RawJson, context: Context) -> Self {
-        Self { name: name.into(), arguments, is_idempotent: false, is_read_only: false, context }
+        Self {
+            name: name.into(),
+            arguments,
+            is_idempotent: false,
+            is_read_only: false,
+            depends_on_caller: false,
+            context,
+        }
     }
 
     /// Says whether calling the tool twice does no more than calling it once; a [`ToolSet`] says what the tool's
@@ -120,6 +128,13 @@ impl ToolCall {
     #[must_use]
     pub fn with_read_only(mut self, is_read_only: bool) -> Self {
         self.is_read_only = is_read_only;
+        self
+    }
+
+    /// Says whether the answer depends on who calls; a [`ToolSet`] says what the tool's definition says. Default: false.
+    #[must_use]
+    pub fn with_caller(mut self, depends_on_caller: bool) -> Self {
+        self.depends_on_caller = depends_on_caller;
         self
     }
 
@@ -186,6 +201,10 @@ impl Operation for ToolCall {
 
     fn is_read_only(&self) -> bool {
         self.is_read_only
+    }
+
+    fn depends_on_caller(&self) -> bool {
+        self.depends_on_caller
     }
 
     fn context(&self) -> &Context {

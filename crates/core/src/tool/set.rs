@@ -195,7 +195,8 @@ impl ToolSet {
         }
         let call = ToolCall::new(Arc::clone(&definition.name), raw, context)
             .with_idempotent(definition.annotations.is_idempotent())
-            .with_read_only(definition.annotations.is_read_only());
+            .with_read_only(definition.annotations.is_read_only())
+            .with_caller(definition.depends_on_caller);
         let set = Arc::clone(self);
         Ok(Box::pin(async move {
             let entry = &set.entries[at];

@@ -8,7 +8,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use towline_core::Operation;
+use towline_core::{Operation, Principal};
 
 use super::policy::CacheScope;
 
@@ -26,14 +26,27 @@ pub(super) fn of<Req: Operation>(service: u64, scope: CacheScope, request: &Req)
     key.extend_from_slice(&service.to_le_bytes());
     write_text(&mut key, b't', request.name().as_bytes())?;
     match (scope, request.context().principal()) {
-        (CacheScope::Shared, _) => key.push(b'*'),
-        (CacheScope::Principal, None) => key.push(b'-'),
-        (CacheScope::Principal, Some(principal)) => write_text(&mut key, b'p', principal.id().as_bytes())?,
+        (CacheScope::Shared, _) if !request.depends_on_caller() => key.push(b'*'),
+        (_, None) => key.push(b'-'),
+        (_, Some(principal)) => write_principal(&mut key, principal)?,
     }
     if !arguments.is_empty() {
         write_json(&mut key, arguments)?;
     }
     Some(key)
+}
+
+/// Who it is, and what else a tool may look at: the same caller with a token for less may see less.
+fn write_principal(out: &mut Vec<u8>, principal: &Principal) -> Option<()> {
+    write_text(out, b'p', principal.id().as_bytes())?;
+    for scope in principal.scopes() {
+        write_text(out, b'g', scope.as_bytes())?;
+    }
+    for (name, value) in principal.claims() {
+        write_text(out, b'c', name.as_bytes())?;
+        write_text(out, b'v', value.as_bytes())?;
+    }
+    Some(())
 }
 
 fn write_json(out: &mut Vec<u8>, text: &str) -> Option<()> {
@@ -313,6 +326,12 @@ mod tests {
             }
             ToolCall::new(tool, RawJson::EMPTY_OBJECT, context)
         };
+        let scopes = |names: &[&str]| Arc::new(names.iter().map(|name| Box::from(*name)).collect());
+        let known = |principal: Principal| {
+            let mut context = Context::default();
+            context.extensions_mut().insert(principal);
+            ToolCall::new("a", RawJson::EMPTY_OBJECT, context)
+        };
         let own = |service, call: &ToolCall| of(service, CacheScope::Principal, call).unwrap();
         let keys = [
             own(1, &call("a", None)),
@@ -321,12 +340,19 @@ mod tests {
             own(1, &call("a", Some("ann"))),
             own(1, &call("a", Some("bob"))),
             own(1, &call("a", Some(""))),
+            own(1, &known(Principal::new("ann").with_scopes(scopes(&["x"])))),
+            own(1, &known(Principal::new("ann").with_scopes(scopes(&["x", "y"])))),
+            own(1, &known(Principal::new("ann").with_claim("x", "y"))),
+            own(1, &known(Principal::new("ann").with_claim("xy", ""))),
             of(1, CacheScope::Shared, &call("a", Some("ann"))).unwrap(),
         ];
         for (n, key) in keys.iter().enumerate() {
             assert!(!keys[..n].contains(key), "{n}");
         }
-        assert_eq!(keys[6], of(1, CacheScope::Shared, &call("a", None)).unwrap());
+        assert_eq!(keys[10], of(1, CacheScope::Shared, &call("a", None)).unwrap());
+        // What depends on who calls is nobody else's, whatever the settings say.
+        let of_caller = call("a", Some("ann")).with_caller(true);
+        assert_eq!(of(1, CacheScope::Shared, &of_caller).unwrap(), keys[3]);
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

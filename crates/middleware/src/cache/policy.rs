@@ -77,10 +77,12 @@ pub struct CachePolicy {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CacheScope {
-    /// Only the [principal](towline_core::Principal) that it was made for. Callers without one are one.
+    /// Only the [principal](towline_core::Principal) that it was made for, with the same scopes and claims. Callers without one
+    /// are one.
     #[default]
     Principal,
-    /// Whoever asks: the answer does not depend on who that is.
+    /// Whoever asks: the answer does not depend on who that is. Of a tool that says that it
+    /// [does](towline_core::Operation::depends_on_caller), the answers stay with who asked all the same.
     Shared,
 }
 

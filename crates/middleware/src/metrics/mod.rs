@@ -7,6 +7,7 @@ mod entry;
 mod latency;
 mod layer;
 mod names;
+mod pools;
 mod recent;
 mod snapshot;
 mod table;

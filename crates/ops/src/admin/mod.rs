@@ -22,7 +22,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use towline_core::health::HealthCheck;
+use towline_core::health::{ConnectionPool, HealthCheck};
 use towline_middleware::Stack;
 
 pub use readiness::Drain;
@@ -65,7 +65,7 @@ impl AdminConfig {
 ///
 /// The page and what it shows are for this machine alone, unless there is a password.
 #[derive(Clone)]
-pub struct Admin(Arc<Inner>);
+pub struct Admin(Arc<Inner>, Arc<[Arc<dyn ConnectionPool>]>);
 
 struct Inner {
     name: String,
@@ -97,7 +97,7 @@ impl Admin {
         checks: impl IntoIterator<Item = Arc<dyn HealthCheck>>,
         drain: &Drain,
     ) -> Result<Self, Failure> {
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             name: name.to_owned(),
             version: version.to_owned(),
             stack: stack.clone(),
@@ -105,7 +105,16 @@ impl Admin {
             token: config.token(source)?,
             listen: config.listen,
             page: page::Page::new(),
-        })))
+        };
+        Ok(Self(Arc::new(inner), Arc::default()))
+    }
+
+    /// Shows the connections of these pools too, on the page and among the metrics.
+    #[must_use]
+    pub fn pools(self, pools: impl IntoIterator<Item = Arc<dyn ConnectionPool>>) -> Self {
+        let pools: Arc<[_]> = pools.into_iter().collect();
+        self.0.stack.metrics().register_pools(pools.iter().cloned());
+        Self(self.0, pools)
     }
 
     /// Begins to serve, if the settings say where, until the process ends.

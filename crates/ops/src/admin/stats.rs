@@ -1,6 +1,7 @@
 //! All figures of one moment.
 
 use serde::Serialize;
+use towline_core::health::{ConnectionPool, Connections};
 use towline_middleware::circuit_breaker;
 use towline_middleware::{CacheStats, RateLimitReport, Snapshot};
 
@@ -20,6 +21,27 @@ pub(super) struct Stats {
     breakers: Vec<circuit_breaker::Snapshot>,
     limits: Vec<Limit>,
     cache: CacheStats,
+    pools: Vec<Pool>,
+}
+
+/// The connections to something that the server depends on.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pool {
+    name: String,
+    max: usize,
+    open: usize,
+    in_use: usize,
+    idle: usize,
+    waiting: usize,
+}
+
+impl From<&dyn ConnectionPool> for Pool {
+    fn from(pool: &dyn ConnectionPool) -> Self {
+        let connections = pool.connections();
+        let Connections { max, in_use, idle, waiting, .. } = connections;
+        Self { name: pool.name().to_owned(), max, open: connections.open(), in_use, idle, waiting }
+    }
 }
 
 /// What one policy of a rate limit has done.
@@ -52,6 +74,7 @@ impl Admin {
             breakers: inner.stack.breakers().snapshots(),
             limits: inner.stack.rate_limits().into_iter().map(Limit::from).collect(),
             cache: inner.stack.cache().stats(),
+            pools: self.1.iter().map(|pool| Pool::from(&**pool)).collect(),
         }
     }
 }

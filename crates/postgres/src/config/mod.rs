@@ -1,5 +1,6 @@
 //! What a database is and what one statement on it may cost.
 
+mod principal;
 mod url;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use principal::{AnonymousConfig, PrincipalConfig, PrincipalField, RoleRule};
 pub(crate) use url::{SslMode, Target};
 
 use crate::guard::HiddenColumn;
@@ -116,6 +118,10 @@ pub struct DatabaseConfig {
     /// `schema.name` or `name`. Default: none.
     #[serde(default)]
     pub allowed_functions: Vec<String>,
+    /// What PostgreSQL is told of who calls, so that row-level security gives each caller rows of their own. Default: nothing,
+    /// and all callers see what the role of the URL sees.
+    #[serde(default)]
+    pub principal: Option<PrincipalConfig>,
 }
 
 impl DatabaseConfig {
@@ -143,6 +149,7 @@ impl DatabaseConfig {
             schemas: Vec::new(),
             hidden_columns: Vec::new(),
             allowed_functions: Vec::new(),
+            principal: None,
         }
     }
 
@@ -215,6 +222,17 @@ impl DatabaseConfig {
         for column in &self.hidden_columns {
             if let Err(problem) = column.parse::<HiddenColumn>() {
                 return error("hidden_columns", format!("is wrong: {problem}"));
+            }
+        }
+        if let Some(principal) = &self.principal {
+            if let Err((key, problem)) = principal.check() {
+                return error(&format!("principal{key}"), problem);
+            }
+            if let Some(name) = principal.settings.keys().find(|name| self.set.contains_key(*name)) {
+                return error(
+                    &format!("set.{name}"),
+                    "is set for each caller by `principal`; remove it".into(),
+                );
             }
         }
         Ok(())

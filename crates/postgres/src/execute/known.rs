@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::{join, try_join};
+use futures_util::future::{join, try_join3};
 use moka::sync::Cache;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
@@ -88,14 +88,15 @@ impl Call<'_> {
         let client = self.lease.client();
         let alive = Duration::from_millis(self.pool.config().recycle_timeout_ms);
         let begin = begin(&self.pool.inner().settings, self.limits);
-        // All of it is sent at once, as `join` polls in order.
+        // All of it is sent at once, as `join` and `try_join` poll in order.
         let begun = async { self.begun(timeout(alive, client.batch_execute(&begin)).await) };
+        let told = self.tell();
         let run = async {
             let run = client.query_typed_raw(self.sql, borrowed(&params));
             Ok(join(run, client.simple_query_raw(Lease::CLEAN)).await)
         };
-        let (fetched, cleaning) = match try_join(begun, run).await {
-            Ok(((), sent)) => sent,
+        let (fetched, cleaning) = match try_join3(begun, told, run).await {
+            Ok(((), (), sent)) => sent,
             // With the session's end on its way behind an error in the settings, there is no telling.
             Err(failed) => return Some((failed.0, End::Broken)),
         };

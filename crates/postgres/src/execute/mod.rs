@@ -20,7 +20,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::{join, try_join};
+use futures_util::future::{join, try_join3};
 use serde_json::value::RawValue;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
@@ -29,7 +29,7 @@ use tokio_postgres::{RowStream, SimpleQueryStream, Statement};
 
 use crate::config::Limits;
 use crate::error::{PostgresError, is_lost};
-use crate::pool::{GRACE, Lease, Pool, begin, drain, settings_error, within};
+use crate::pool::{GRACE, Identity, Lease, Pool, begin, drain, settings_error, tell, within};
 use crate::value::decode::Codec;
 use crate::value::encode::{self, Param};
 
@@ -65,11 +65,12 @@ impl Pool {
         limits: Limits,
     ) -> Result<Rows, PostgresError> {
         let kind = Kind::of(sql).ok_or(PostgresError::NotAQuery)?;
+        let identity = self.identity()?;
         let mut as_text = Vec::new();
         let mut replaced = false;
         loop {
             let lease = self.lease().await?;
-            let call = Call { pool: self, lease: &lease, kind, sql, params, limits };
+            let call = Call { pool: self, lease: &lease, identity, kind, sql, params, limits };
             let (outcome, end) = call.run(&as_text).await;
             match end {
                 End::Clean => lease.release(),
@@ -97,6 +98,7 @@ impl Pool {
 struct Call<'a> {
     pool: &'a Pool,
     lease: &'a Lease,
+    identity: Option<&'a Identity>,
     kind: Kind,
     sql: &'a str,
     params: &'a [&'a RawValue],
@@ -173,10 +175,11 @@ impl Call<'_> {
         let client = self.lease.client();
         let alive = Duration::from_millis(self.pool.config().recycle_timeout_ms);
         let begin = begin(&self.pool.inner().settings, self.limits);
-        // Both are sent at once.
+        // All of it is sent at once, as `try_join` polls in order. A transaction whose caller cannot be told takes nothing more.
         let begun = async { self.begun(timeout(alive, client.batch_execute(&begin)).await) };
+        let told = self.tell();
         let prepare = async { client.prepare(self.sql).await.map_err(|error| Box::new(self.failed(error))) };
-        let ((), statement) = try_join(begun, prepare).await?;
+        let ((), (), statement) = try_join3(begun, told, prepare).await?;
         let params = encode::params(self.params, statement.params())
             .map_err(|error| Box::new((Err(Failure::Error(error)), End::Open)))?;
         let columns = statement.columns();
@@ -185,6 +188,15 @@ impl Call<'_> {
             codecs: columns.iter().map(|column| Codec::of(column.type_())).collect(),
             params: params.into_iter().zip(statement.params().iter().cloned()).collect(),
             statement,
+        })
+    }
+
+    /// Tells who calls, if that is to be told.
+    async fn tell(&self) -> Result<(), Box<Outcome>> {
+        let told = tell(self.identity, self.lease.client(), self.pool.name()).await;
+        told.map_err(|error| match error {
+            PostgresError::Lost { .. } => Box::new((Err(Failure::Dead(error)), End::Broken)),
+            error => Box::new((Err(Failure::Error(error)), End::Open)),
         })
     }
 

@@ -132,6 +132,14 @@ pub(super) fn denied(name: &str) -> Option<&'static str> {
     }
 }
 
+/// Functions and relations that show statements of other sessions, or of earlier ones.
+pub(super) fn shows_statements(name: &str) -> bool {
+    matches!(
+        name,
+        "pg_stat_activity" | "pg_stat_get_activity" | "pg_stat_get_backend_activity" | "pg_stat_statements"
+    )
+}
+
 /// Whether two calls with the same arguments and the same tables may differ.
 ///
 /// Only for functions that are not volatile.

@@ -32,7 +32,7 @@ pub struct CatalogRow {
     pub security_definer: bool,
     /// The languages of the overloads, separated by commas.
     pub languages: String,
-    /// Whether the source of any overload runs text as SQL.
+    /// Whether any overload runs text as SQL, or changes settings or the role for what it reads.
     pub runs_text: bool,
     /// Whether `x.name` can call it.
     pub unary: bool,
@@ -93,8 +93,12 @@ SELECT c.kind::pg_catalog.text,
        pg_catalog.max(p.provolatile::pg_catalog.text),
        pg_catalog.bool_or(p.prosecdef),
        pg_catalog.string_agg(DISTINCT l.lanname::pg_catalog.text, ','),
-       pg_catalog.bool_or(l.lanname IN ('sql', 'plpgsql') AND p.prosrc ~*
-           '\m(execute|dblink\w*|crosstab\w*|connectby|ts_stat|ts_rewrite|\w+_to_xml\w*)\M'),
+       pg_catalog.bool_or(
+           l.lanname IN ('sql', 'plpgsql')
+           AND p.prosrc || CASE WHEN p.prosqlbody IS NULL THEN '' ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END ~*
+               '\m(execute|set_config|dblink\w*|crosstab\w*|connectby|ts_stat|ts_rewrite|\w+_to_xml\w*)\M'
+           OR EXISTS (SELECT FROM pg_catalog.unnest(p.proconfig) AS s (setting)
+                      WHERE s.setting ~ '^(role|session_authorization|row_security|[^=]*[.][^=]*)=')),
        pg_catalog.bool_or(e.pronargs >= 1 AND e.proargtypes[0] <> 'internal'::pg_catalog.regtype
            AND (e.provariadic <> 0 OR e.pronargs - e.pronargdefaults <= 1))
 FROM called AS c

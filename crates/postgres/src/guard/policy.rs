@@ -34,6 +34,9 @@ pub struct Policy {
     pub hidden_columns: Vec<HiddenColumn>,
     /// Functions allowed whatever the catalog says of them: `function` or `schema.function`.
     pub allow_functions: Vec<String>,
+    /// Whether each caller sees rows of their own. Then nothing passes that tells of others: `EXPLAIN`, whose estimates and counts
+    /// are of all rows, and what shows others' statements (`pg_stat_activity`, `pg_stat_statements`). Default: false.
+    pub separate_callers: bool,
     /// Bytes that remembered verdicts may take. Default: 4 MiB; 0 remembers none.
     pub cache_bytes: u64,
     /// Bytes that one statement's constants may grow to (`repeat('x', 1000000)`). Default: 4 MiB.
@@ -50,6 +53,7 @@ impl Default for Policy {
             search_path: None,
             hidden_columns: Vec::new(),
             allow_functions: Vec::new(),
+            separate_callers: false,
             cache_bytes: 4 * 1024 * 1024,
             max_constant_bytes: 4 * 1024 * 1024,
             max_series_rows: 10_000_000,
@@ -69,6 +73,13 @@ impl Policy {
     #[must_use]
     pub fn with_search_path<I: IntoIterator<Item: Into<String>>>(mut self, path: I) -> Self {
         self.search_path = Some(path.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Lets nothing pass that tells one caller of others.
+    #[must_use]
+    pub fn with_separate_callers(mut self) -> Self {
+        self.separate_callers = true;
         self
     }
 

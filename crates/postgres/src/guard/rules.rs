@@ -165,7 +165,7 @@ impl Rules {
     }
 
     fn builtin_function(&self, name: &str, arguments: usize) -> Judgement {
-        if let Some(reason) = builtin::denied(name) {
+        if let Some(reason) = self.denied(name) {
             return Judgement::Refused(Why::Denied(reason));
         }
         let describes = self.policy.schemas.is_some() && builtin::describes_objects(name);
@@ -191,6 +191,12 @@ impl Rules {
             None => Judgement::Unknown,
             Some(_) => Judgement::Allowed { varies: builtin::varies(name, arguments) },
         }
+    }
+
+    /// Why a function is not to be had, whatever the catalog says of it.
+    fn denied(&self, name: &str) -> Option<&'static str> {
+        let shows_others = self.policy.separate_callers && builtin::shows_statements(name);
+        builtin::denied(name).or(shows_others.then_some("shows what other callers run"))
     }
 
     fn catalog_builtin(&self, name: &str) -> Option<&Routine> {
@@ -250,7 +256,7 @@ impl Rules {
     /// Judges a routine by what the catalog says of it.
     fn routine(&self, routine: &Routine, name: &str) -> Result<(), Why> {
         let builtin = *routine.schema == *"pg_catalog";
-        if let Some(reason) = builtin::denied(name) {
+        if let Some(reason) = self.denied(name) {
             return Err(Why::Denied(reason));
         }
         if let Language::Other(language) = &routine.language {

@@ -41,6 +41,9 @@ impl Checker {
         for function in &config.allowed_functions {
             policy = policy.with_function(function);
         }
+        if config.principal.is_some() {
+            policy = policy.with_separate_callers();
+        }
         Ok(Self {
             guard: Guard::new(policy),
             loaded: Mutex::default(),
@@ -62,7 +65,7 @@ impl Checker {
         }
         let mut limits = pool.limits();
         limits.statement_timeout = limits.statement_timeout.max(TIMEOUT);
-        let session = pool.read_only(limits).await?;
+        let session = pool.for_program().read_only(limits).await?;
         let read = async {
             if self.age().is_none() {
                 warn_of_power(pool.name(), &session).await?;

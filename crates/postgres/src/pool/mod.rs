@@ -2,6 +2,7 @@
 
 mod checker;
 mod health_check;
+mod identity;
 mod lease;
 mod names;
 mod query;
@@ -19,6 +20,7 @@ use crate::config::{ConfigError, DatabaseConfig, Limits};
 use crate::error::PostgresError;
 use crate::execute::KnownStatements;
 
+pub(crate) use identity::{Identity, tell};
 pub(crate) use lease::{Lease, drain, within};
 pub use query::Answer;
 pub use read_only::{Description, ReadOnly, Savepoint};
@@ -33,6 +35,7 @@ pub(crate) use tls::connector;
 #[derive(Clone)]
 pub struct Pool {
     inner: Arc<Inner>,
+    who: identity::Who,
 }
 
 pub(crate) struct Inner {
@@ -82,7 +85,8 @@ impl Pool {
             .map_err(|_| ConfigError::new(&config.name, "pool_max_size", "cannot be served"))?;
         let checker = checker::Checker::new(&config)?;
         let known = KnownStatements::new();
-        Ok(Self { inner: Arc::new(Inner { config, connections, tls, settings, known, checker }) })
+        let inner = Inner { config, connections, tls, settings, known, checker };
+        Ok(Self { inner: Arc::new(inner), who: identity::Who::default() })
     }
 
     /// What callers name the database by.
@@ -117,7 +121,7 @@ impl Pool {
     pub async fn health(&self) -> Health {
         let start = Instant::now();
         let asked = async {
-            self.read_only(self.limits()).await?.finish().await;
+            self.for_program().read_only(self.limits()).await?.finish().await;
             Ok(())
         };
         let error: PostgresError = match tokio::time::timeout(HEALTH, asked).await {

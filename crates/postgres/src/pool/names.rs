@@ -42,16 +42,32 @@ WHERE given.name <> 'xmltable' AND NOT EXISTS (
     WHERE p.proname = given.name OR n.nspname || '.' || p.proname = given.name)
 ORDER BY 1";
 
+/// `MEMBER` is all that every version knows: from 16 on, it may take the option SET as well.
+const ROLES: &str = "
+SELECT given.at
+FROM pg_catalog.unnest($1::text[]) WITH ORDINALITY AS given (name, at)
+WHERE NOT EXISTS (
+    SELECT FROM pg_catalog.pg_roles AS r
+    WHERE r.rolname = given.name AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER'))
+ORDER BY 1";
+
+const UNBOUND_ROLES: &str = "
+SELECT given.at
+FROM pg_catalog.unnest($1::text[]) WITH ORDINALITY AS given (name, at)
+JOIN pg_catalog.pg_roles AS r ON r.rolname = given.name
+WHERE r.rolsuper OR r.rolbypassrls
+ORDER BY 1";
+
 impl Pool {
-    /// Looks for what `schemas`, `hidden_columns` and `allowed_functions` name, and returns a text
+    /// Looks for what `schemas`, `hidden_columns`, `allowed_functions` and the roles of `principal` name, and returns a text
     /// for each entry that nothing in the database has: most likely it is misspelled, and then a
-    /// column that is meant to be hidden is not. Empty when every entry is found.
+    /// column that is meant to be hidden is not. So it does for a role for which no policy counts. Empty when every entry is found.
     ///
     /// # Errors
     ///
     /// Any [`PostgresError`] if the database does not answer.
     pub async fn check_names(&self) -> Result<Vec<String>, PostgresError> {
-        let session = self.read_only(self.limits()).await?;
+        let session = self.for_program().read_only(self.limits()).await?;
         let found = unresolved(self.config(), &session).await;
         session.finish().await;
         let texts = found?.into_iter().map(|Unresolved { key, entry, problem }| {
@@ -94,6 +110,13 @@ pub(super) async fn unresolved(
     if !config.allowed_functions.is_empty() {
         let rows = session.rows(FUNCTIONS, &[&config.allowed_functions]).await?;
         add("allowed_functions", &config.allowed_functions, rows, "names no function");
+    }
+    if let Some(principal) = &config.principal {
+        let roles = principal.role_names();
+        let rows = session.rows(ROLES, &[&roles]).await?;
+        add("principal", &roles, rows, "names no role that the database's user may become");
+        let rows = session.rows(UNBOUND_ROLES, &[&roles]).await?;
+        add("principal", &roles, rows, "names a role that sees all rows, whatever the policies say");
     }
     Ok(unresolved)
 }

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use futures_util::future::try_join;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::lease::within;
-use super::{Lease, Pool};
+use super::{Lease, Pool, tell};
 use crate::config::{DatabaseConfig, Limits};
 use crate::error::{PostgresError, is_lost};
 use crate::execute::ColumnInfo;
@@ -73,14 +74,18 @@ impl Pool {
     }
 
     async fn begin(&self, limits: Limits) -> Result<ReadOnly, PostgresError> {
+        let identity = self.identity()?;
         let lease = self.lease().await?;
         let alive = Duration::from_millis(self.config().recycle_timeout_ms);
         let begin = begin(&self.inner().settings, limits);
-        let begun = timeout(alive, lease.client().batch_execute(&begin)).await;
+        // Both are sent at once.
+        let client = lease.client();
+        let begin =
+            async { client.batch_execute(&begin).await.map_err(|error| settings_error(error, self.name())) };
+        let begun = timeout(alive, try_join(begin, tell(identity, client, self.name()))).await;
         match begun {
-            Ok(Ok(())) => Ok(ReadOnly { lease, database: self.name().to_owned(), limits }),
+            Ok(Ok(((), ()))) => Ok(ReadOnly { lease, database: self.name().to_owned(), limits }),
             Ok(Err(error)) => {
-                let error = settings_error(error, self.name());
                 lease.discard();
                 Err(error)
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use towline_core::protocol::ToolDefinition;
-use towline_core::{Error, Operation};
+use towline_core::{Context, Error, Operation};
 
 use crate::pool::Pool;
 
@@ -45,8 +45,12 @@ impl Databases {
         self.0.iter()
     }
 
-    /// The database that a call names. With several, a call must name one.
-    pub(crate) fn pick(&self, name: Option<&str>) -> Result<&Pool, Error> {
+    /// The database that a call names, for its caller. With several, a call must name one.
+    pub(crate) fn pick(&self, name: Option<&str>, context: &Context) -> Result<Pool, Error> {
+        Ok(self.named(name)?.for_caller(context)?)
+    }
+
+    fn named(&self, name: Option<&str>) -> Result<&Pool, Error> {
         match (name, &*self.0) {
             (None, [pool]) => Ok(pool),
             (None, _) => Err(Error::invalid_params(format!(
@@ -62,6 +66,7 @@ impl Databases {
     /// Fits a definition whose arguments have an optional `database` to these databases: one needs
     /// no such argument, and of several the call names one.
     pub(crate) fn define(&self, mut definition: ToolDefinition) -> ToolDefinition {
+        definition.depends_on_caller = self.iter().any(|pool| pool.config().principal.is_some());
         let schema = &mut definition.input_schema;
         if self.0.len() == 1 {
             if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {

@@ -66,7 +66,7 @@ impl Tool for ExecuteQuery {
 
     async fn call(&self, call: ToolCall) -> Result<ToolResult, Error> {
         let Arguments { query, params, limit, database } = call.parse()?;
-        let pool = self.databases.pick(database.as_deref())?;
+        let pool = &self.databases.pick(database.as_deref(), call.context())?;
         let params: Vec<&RawValue> = params.iter().map(|value| &**value).collect();
         let limits = match limit {
             Some(rows) => pool.limits().with_max_rows(rows),

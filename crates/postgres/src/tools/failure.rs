@@ -17,6 +17,9 @@ fn client_error(error: &PostgresError) -> Error {
         P::Statement(_) | P::Refused(_) | P::NotAQuery | P::ParameterCount { .. } | P::Parameter { .. } => {
             ErrorKind::InvalidParams
         }
+        P::NoPrincipal { .. } => ErrorKind::Unauthenticated,
+        // It says nothing of the database's health: other callers get in.
+        P::NoRole { .. } | P::RoleRefused { .. } => ErrorKind::Forbidden,
         // The statement asks for too much: it says nothing of the database's health, and trying again does not help.
         P::StatementTimeout { .. } => ErrorKind::TooLarge,
         P::Exhausted { .. } | P::LockTimeout => ErrorKind::Overloaded,

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use towline_core::protocol::ProtocolVersion;
-use towline_core::{Error, Notifier, Report, Request, Router, Server};
+use towline_core::{Error, Notifier, Principal, Report, Request, Router, Server, ToolSet};
 use towline_postgres::{DatabaseConfig, Pool, tools};
 
 pub struct Caller {
@@ -29,8 +29,11 @@ impl Caller {
     }
 
     pub fn on(pools: impl IntoIterator<Item = Pool>) -> Self {
-        let router = Router::new("test", "1.0.0").tools(tools(pools));
-        Self { server: Server::new(router) }
+        Self::of(tools(pools))
+    }
+
+    pub fn of(tools: ToolSet) -> Self {
+        Self { server: Server::new(Router::new("test", "1.0.0").tools(tools)) }
     }
 
     async fn request(&self, request: Request) -> Result<Value, Error> {
@@ -43,8 +46,22 @@ impl Caller {
     }
 
     pub async fn try_call(&self, tool: &str, arguments: Value) -> Result<Answer, Error> {
+        self.try_call_as(None, tool, arguments).await
+    }
+
+    /// A call that is made for somebody.
+    pub async fn try_call_as(
+        &self,
+        who: Option<&Principal>,
+        tool: &str,
+        arguments: Value,
+    ) -> Result<Answer, Error> {
         let params = json!({"name": tool, "arguments": arguments});
-        let reply = self.request(Request::new("tools/call", &params).unwrap()).await?;
+        let mut request = Request::new("tools/call", &params).unwrap();
+        if let Some(who) = who {
+            request.context_mut().extensions_mut().insert(who.clone());
+        }
+        let reply = self.request(request).await?;
         Ok(Answer {
             text: reply["content"][0]["text"].as_str().unwrap().to_owned(),
             data: reply["structuredContent"].clone(),

@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep};
 use towline_core::{Carrier, Error, ErrorKind, Extensions, Principal, Serve};
 
@@ -120,7 +120,7 @@ impl HttpSse {
             .limits(options.limits)
             .max_line(options.max_body.try_into().unwrap_or(std::num::NonZeroUsize::MIN))
             .carried_by(Carrier::Http, extensions.clone());
-        let closing = closed(options.closing.subscribe());
+        let closing = options.end(extensions);
         let (here, gone) = oneshot::channel();
         tokio::spawn(served.serve_channel(server, reader, output, gone, closing));
         let place = format!("event: endpoint\ndata: {}?sessionId={id}\n\n", self.0.message_path);
@@ -161,10 +161,6 @@ impl fmt::Debug for HttpSse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("HttpSse").field(&self.0.stream_path).finish()
     }
-}
-
-async fn closed(mut closing: watch::Receiver<bool>) {
-    let _ = closing.wait_for(|closing| *closing).await;
 }
 
 fn random_id() -> Box<str> {

@@ -14,7 +14,7 @@ use http_body::Body;
 use tokio::sync::watch;
 use tower::Service;
 use towline_core::codec::Limits;
-use towline_core::{BoxError, Error, ErrorKind, Extensions, Serve};
+use towline_core::{BoxError, Error, ErrorKind, Extensions, KnownUntil, Serve};
 
 use super::allow::{Allowed, Host, Origin};
 use super::body::{self, Collect, Deadline};
@@ -84,6 +84,20 @@ pub(super) struct Options {
     pub(super) closing: watch::Sender<bool>,
     #[cfg(feature = "http-sse")]
     pub(super) http_sse: Option<HttpSse>,
+}
+
+impl Options {
+    /// Waits until what has no end of its own must end: the server closes, or the caller is no longer known.
+    pub(super) fn end(&self, extensions: &Extensions) -> impl Future<Output = ()> + Send + 'static {
+        let (mut closing, extensions) = (self.closing.subscribe(), extensions.clone());
+        async move {
+            tokio::select! {
+                // An error is a service that is gone.
+                _ = closing.wait_for(|closing| *closing) => {}
+                () = KnownUntil::wait(&extensions) => {}
+            }
+        }
+    }
 }
 
 /// What counts a request for as long as it runs.

@@ -43,6 +43,9 @@ pub(super) fn statement(rules: &Rules, tree: &ParseResult) -> Result<Checked> {
         }
         Some(N::ExplainStmt(explain)) => {
             walk.counts.add(Kind::ExplainStmt);
+            if rules.policy.separate_callers {
+                return Err(text::explain_tells_of_others());
+            }
             walk.varies = true;
             let analyze = walk.explain_options(&explain.options)?;
             walk.subquery(explain.query.as_deref())?;

@@ -44,6 +44,10 @@ impl<'a> Walk<'a> {
             );
             return self.refuse(RefusalKind::Relation, text, location);
         }
+        if self.rules.policy.separate_callers && builtin::shows_statements(name) {
+            let text = format!("{full} is not readable here: it shows what other callers run");
+            return self.refuse(RefusalKind::Relation, text, location);
+        }
         let open = match schema {
             Some(schema) => self.rules.schema_is_open(schema),
             None => self.rules.unqualified_is_open(name),

@@ -126,6 +126,12 @@ pub(super) fn explain_option(name: &str, location: i32) -> Refusal {
     Refusal::new(RefusalKind::Unsupported, text).at(location)
 }
 
+pub(super) fn explain_tells_of_others() -> Refusal {
+    let text =
+        "EXPLAIN is not allowed here: its estimates and counts tell of rows that this caller may not see";
+    Refusal::new(RefusalKind::Statement, text)
+}
+
 /// Why a function, an operator or a cast is refused. `what` names it, with its kind.
 pub(super) fn call(what: &str, name: &str, why: &Why) -> String {
     match why {
@@ -145,8 +151,8 @@ pub(super) fn call(what: &str, name: &str, why: &Why) -> String {
              server's operator can allow it by name"
         ),
         Why::RunsText => format!(
-            "{what} is not allowed: it runs SQL that is built from text. The server's operator can \
-             allow it by name"
+            "{what} is not allowed: it runs SQL that is built from text, or changes settings. The \
+             server's operator can allow it by name"
         ),
         Why::Language(language) => format!(
             "{what} is not allowed: it is written in {language}, which PostgreSQL cannot keep from \

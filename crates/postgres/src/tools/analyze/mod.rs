@@ -79,7 +79,7 @@ impl Tool for AnalyzeTable {
 
     async fn call(&self, call: ToolCall) -> Result<ToolResult, Error> {
         let Arguments { table, columns, sample, database } = call.parse()?;
-        let pool = self.databases.pick(database.as_deref())?;
+        let pool = &self.databases.pick(database.as_deref(), call.context())?;
         match analyze(pool, &table, columns.as_deref(), sample, call.context()).await {
             Ok(analysis) => {
                 Ok(ToolResult::text(analysis.to_string()).with_structured(RawJson::from_value(&analysis)?))

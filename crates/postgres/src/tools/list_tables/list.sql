@@ -6,6 +6,8 @@ SELECT n.nspname::text,
        c.relkind::text,
        pg_catalog.obj_description(c.oid, 'pg_class'),
        CASE
+           -- It would tell of rows that policies hide.
+           WHEN pg_catalog.row_security_active(c.oid) THEN NULL
            WHEN c.relkind IN ('r', 'm') AND c.reltuples >= 0 THEN c.reltuples::int8
            WHEN c.relkind = 'p' THEN (
                SELECT pg_catalog.sum(leaf.reltuples)::int8

@@ -98,7 +98,7 @@ impl Tool for ListTables {
 
     async fn call(&self, call: ToolCall) -> Result<ToolResult, Error> {
         let Arguments { schema, pattern, database } = call.parse()?;
-        let pool = self.databases.pick(database.as_deref())?;
+        let pool = &self.databases.pick(database.as_deref(), call.context())?;
         let list = pool.tables(schema.as_deref(), pattern.as_deref()).await?;
         Ok(ToolResult::text(list.to_string()).with_structured(RawJson::from_value(&list)?))
     }

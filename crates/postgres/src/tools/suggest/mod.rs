@@ -145,7 +145,7 @@ impl Tool for SuggestQueries {
 
     async fn call(&self, call: ToolCall) -> Result<ToolResult, Error> {
         let Arguments { table, analysis_type, database } = call.parse()?;
-        let pool = self.databases.pick(database.as_deref())?;
+        let pool = &self.databases.pick(database.as_deref(), call.context())?;
         match suggest(pool, &table, analysis_type).await {
             Ok(suggestions) => {
                 Ok(ToolResult::text(suggestions.to_string())

@@ -63,7 +63,7 @@ impl Tool for GetTableSchema {
 
     async fn call(&self, call: ToolCall) -> Result<ToolResult, Error> {
         let Arguments { table, database } = call.parse()?;
-        let pool = self.databases.pick(database.as_deref())?;
+        let pool = &self.databases.pick(database.as_deref(), call.context())?;
         match pool.table_schema(&table).await? {
             Ok(schema) => {
                 Ok(ToolResult::text(schema.to_string()).with_structured(RawJson::from_value(&schema)?))

@@ -120,7 +120,7 @@ pub(in crate::http) fn session_response<S: Serve>(
             found.map(|(log, after)| (log, Some(after))).ok_or_else(unknown)?
         }
     };
-    let closing = Some(options.closing.subscribe());
-    let body = SessionBody::new(&session, log, after, options.keep_alive, closing, Some(guard));
+    let end = Box::pin(options.end(extensions));
+    let body = SessionBody::new(&session, log, after, options.keep_alive, Some(end), Some(guard));
     Ok(sse::response(ResponseBody::session(body)))
 }

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::log::EventLog;
@@ -22,33 +21,28 @@ pub(in crate::http) struct SessionBody {
     first: Option<Bytes>,
     quiet: Pin<Box<Sleep>>,
     keep_alive: Duration,
-    closing: Pin<Box<dyn Future<Output = ()> + Send>>,
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
     _open: Open,
     _guard: Option<Guard>,
 }
 
 impl SessionBody {
-    /// Reads after that event, or from where the stream is. A stream that belongs to no request ends when the server closes.
+    /// Reads after that event, or from where the stream is. A stream that belongs to no request is given an `end`.
     pub(in crate::http) fn new(
         session: &Arc<Session>,
         log: Arc<EventLog>,
         after: Option<u64>,
         keep_alive: Duration,
-        closing: Option<watch::Receiver<bool>>,
+        end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
         guard: Option<Guard>,
     ) -> Self {
-        let closing: Pin<Box<dyn Future<Output = ()> + Send>> = match closing {
-            Some(mut closing) => Box::pin(async move {
-                let _ = closing.wait_for(|closing| *closing).await;
-            }),
-            None => Box::pin(std::future::pending()),
-        };
+        let end = end.unwrap_or_else(|| Box::pin(std::future::pending()));
         // An event without data, so that a client that loses the stream at once knows from where to go on.
         let (reader, at) = log.read(after);
         let primes = session.primes() && after.is_none();
         let first = primes.then(|| format!("id: {}_{at}\nretry: 1000\ndata: \n\n", log.number()).into());
         let quiet = Box::pin(sleep(keep_alive));
-        Self { log, reader, first, quiet, keep_alive, closing, _open: session.open(), _guard: guard }
+        Self { log, reader, first, quiet, keep_alive, end, _open: session.open(), _guard: guard }
     }
 
     pub(in crate::http) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -59,7 +53,7 @@ impl SessionBody {
             self.quiet.as_mut().reset(Instant::now() + self.keep_alive);
             return Poll::Ready(events);
         }
-        if self.closing.as_mut().poll(cx).is_ready() {
+        if self.end.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
         if self.quiet.as_mut().poll(cx).is_ready() {
