@@ -14,7 +14,7 @@ mod schema;
 mod suite;
 mod wire;
 
-pub use client::Client;
+pub use client::{Client, installed};
 pub use plan::{Answer, Answers, Browse, Browsed, Era, Outcome, Plan, Report, RpcError, Step, Target};
 pub use process::{Ended, Process, cargo_build, cargo_build_binary};
 pub use record::Conversation;
