@@ -16,7 +16,7 @@ mod wire;
 
 pub use client::{Client, installed};
 pub use plan::{Answer, Answers, Browse, Browsed, Era, Outcome, Plan, Report, RpcError, Step, Target};
-pub use process::{Ended, Process, cargo_build, cargo_build_binary};
+pub use process::{Ended, Process, cargo_build, cargo_build_binary, cargo_build_static};
 pub use record::Conversation;
 pub use schema::Schemas;
 pub use suite::{Expected, Findings, Suite};
