@@ -170,7 +170,8 @@ struct Counts {
 
 impl Tally {
     fn new() -> Result<Self, Error> {
-        let times = Histogram::new(3)?;
+        let longest = u64::try_from(PATIENCE.as_micros() * 2)?;
+        let times = Histogram::new_with_bounds(1, longest, 3)?;
         Ok(Self(Arc::new(Mutex::new(Counts { times, wrong: 0, complaints: Vec::new() }))))
     }
 
