@@ -2,7 +2,7 @@
 //! with a real PostgreSQL.
 //!
 //! Each test prints what it measured: `cargo xtask test -p towline-soak --test faults -- --nocapture`. docs/reliability.md
-//! has the figures. With `TOWLINE_FAULTS_LONG=1` there is ten times the load.
+//! has the figures. With `TOWLINE_FAULTS_SCALE=10` the tests of memory send ten times as much.
 
 mod clients;
 mod crowd;

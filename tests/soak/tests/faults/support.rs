@@ -65,5 +65,6 @@ pub(crate) fn figure(text: fmt::Arguments<'_>) {
 
 /// How many times the usual load there is.
 pub(crate) fn scale() -> usize {
-    if std::env::var_os("TOWLINE_FAULTS_LONG").is_some_and(|value| value == "1") { 10 } else { 1 }
+    let wish = std::env::var("TOWLINE_FAULTS_SCALE").ok();
+    wish.map_or(1, |wish| wish.parse().expect("TOWLINE_FAULTS_SCALE is a whole number"))
 }
