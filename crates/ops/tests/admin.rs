@@ -20,6 +20,9 @@ use towline_transport::memory;
 struct Shop {
     is_down: Arc<std::sync::atomic::AtomicBool>,
     asked: Arc<AtomicUsize>,
+    /// What is asked to end while this is being asked, if it is told so.
+    drain: Drain,
+    ends: Arc<std::sync::atomic::AtomicBool>,
 }
 
 #[async_trait]
@@ -30,6 +33,9 @@ impl HealthCheck for Shop {
 
     async fn check(&self) -> Health {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.ends.load(Ordering::SeqCst) {
+            self.drain.begin();
+        }
         match self.is_down.load(Ordering::SeqCst) {
             true => Health::Down("the shop is closed".into()),
             false => Health::Up,
@@ -58,7 +64,8 @@ struct Running {
 async fn start(settings: &str) -> Running {
     let stack = Stack::new(StackConfig::default()).unwrap();
     stack.breakers().register("shop", CircuitBreakerConfig::default());
-    let (shop, drain) = (Shop::default(), Drain::new());
+    let shop = Shop::default();
+    let drain = shop.drain.clone();
     let config: AdminConfig = toml::from_str(settings).unwrap();
     let checks = [Arc::new(shop.clone()) as Arc<dyn HealthCheck>];
     let admin = Admin::new(&config, &source(), ("test", "1.2.3"), &stack, checks, &drain).unwrap();
@@ -114,6 +121,11 @@ async fn a_server_is_ready_while_what_it_requires_answers_and_it_is_not_going_do
     assert_eq!(get(&running, "/readyz").await, (503, json!({"status": "not ready"})));
     let (_, told) = get(&running, "/readyz?verbose").await;
     assert_eq!(told["checks"][0]["message"], "the shop is closed");
+
+    // A probe that has waited for an answer tells what is then.
+    let running = start("").await;
+    running.shop.ends.store(true, Ordering::SeqCst);
+    assert_eq!(get(&running, "/readyz").await, (503, json!({"status": "draining"})));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ mod common;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use common::wire::{ACCEPT, JSON, MODERN, Running, post, post_call};
+use common::wire::{ACCEPT, JSON, MODERN, Running, frame, post, post_call};
 use common::{Probe, call, server};
 use towline_transport::http::{HttpServer, HttpService};
 
@@ -326,12 +326,6 @@ async fn a_client_that_goes_away_is_noticed_behind_bytes_that_wait() {
         probe.until_dropped(n + 1).await;
     }
     assert_eq!(probe.started(), 4, "a request behind one that was given up is not begun");
-}
-
-/// A frame of HTTP/2 (RFC 9113, section 4.1).
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    let len = u8::try_from(payload.len()).unwrap();
-    [&[0, 0, len, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
 #[tokio::test]

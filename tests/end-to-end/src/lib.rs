@@ -15,10 +15,10 @@ mod schema;
 mod suite;
 mod wire;
 
-pub use client::{Client, step_up};
+pub use client::{Client, installed, step_up};
 pub use issuer::{Grant, Issuer};
 pub use plan::{Answer, Answers, Browse, Browsed, Era, Outcome, Plan, Report, RpcError, Step, Target};
-pub use process::{Ended, Process, cargo_build, cargo_build_binary};
+pub use process::{Ended, Process, cargo_build, cargo_build_binary, cargo_build_static};
 pub use record::Conversation;
 pub use schema::Schemas;
 pub use suite::{Expected, Findings, Suite};

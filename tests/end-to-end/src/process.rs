@@ -163,12 +163,38 @@ pub fn cargo_build(package: &str) -> PathBuf {
 ///
 /// Panics when it does not build, or has no binary of that name.
 pub fn cargo_build_binary(package: &str, binary: &str) -> PathBuf {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--quiet", "--message-format=json", "--package", package]);
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
+    build("build", package, binary, &[])
+}
+
+/// Builds the binary of a package as the tests are built, but for that it needs nothing of the system that it runs on, and
+/// returns where it is: where [`cargo_build`] puts the usual one.
+///
+/// # Panics
+///
+/// Panics when it does not build.
+pub fn cargo_build_static(package: &str) -> PathBuf {
+    build("rustc", package, package, &["--", "-C", "target-feature=+crt-static", "-C", "strip=symbols"])
+}
+
+fn build(command: &str, package: &str, binary: &str, more: &[&str]) -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    // What cargo has told of the package that is tested: build scripts that look at it would run again for each.
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
+            cargo.env_remove(name);
+        }
     }
-    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+    cargo.args([command, "--quiet", "--message-format=json", "--package", package]);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    if command == "rustc" {
+        cargo.args(["--bin", binary]);
+    }
+    let output = cargo.args(more).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
     let mut executables = messages.lines().filter_map(|line| {

@@ -1,5 +1,5 @@
-//! What is deployed is what is there: metrics have the names that dashboards and alerts ask for, and manifests say what they
-//! should.
+//! What is deployed is what is there: metrics have the names that dashboards and alerts ask for, and settings are such that
+//! the server takes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -67,61 +67,6 @@ fn every_metric_of_dashboard_and_alerts_is_there() {
     assert!(asked.len() >= 8, "{asked:?}");
     let unknown: Vec<_> = asked.iter().filter(|name| !is_known(name)).collect();
     assert!(unknown.is_empty(), "{unknown:?} of {known:?}");
-}
-
-/// The manifests that are applied, as kubectl makes them, or where there is none, as they are written.
-fn manifests() -> Vec<Value> {
-    let production = deploy().join("kubernetes/production");
-    let made = Command::new("kubectl").arg("kustomize").arg(&production).output();
-    let texts = match made {
-        Ok(output) if output.status.success() => vec![String::from_utf8(output.stdout).unwrap()],
-        Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
-        Err(_) => ["kubernetes/base", "kubernetes/production"]
-            .iter()
-            .flat_map(|folder| fs::read_dir(deploy().join(folder)).unwrap())
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-            .map(|path| fs::read_to_string(path).unwrap())
-            .collect(),
-    };
-    let documents = texts.iter().flat_map(|text| text.split("\n---\n"));
-    documents.map(|document| serde_norway::from_str(document).unwrap()).collect()
-}
-
-#[test]
-fn pods_may_do_nothing_that_they_need_not() {
-    let all = manifests();
-    let of = |kind: &'static str| all.iter().filter(move |one| one["kind"] == kind);
-    let replicas = of("Deployment").filter_map(|one| one["spec"]["replicas"].as_u64()).max();
-    assert_eq!(replicas, Some(3));
-    let pods: Vec<_> = of("Deployment")
-        .map(|one| &one["spec"]["template"]["spec"])
-        .filter(|pod| pod["containers"].is_array())
-        .collect();
-    assert_eq!(pods.len(), 1);
-    let pod = pods[0];
-    assert_eq!(pod["automountServiceAccountToken"], false);
-    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
-    assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
-    let container = &pod["containers"][0];
-    let security = &container["securityContext"];
-    assert_eq!(security["allowPrivilegeEscalation"], false);
-    assert_eq!(security["readOnlyRootFilesystem"], true);
-    assert_eq!(security["capabilities"]["drop"][0], "ALL");
-    assert!(container["resources"]["limits"]["memory"].is_string());
-    for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-        assert_eq!(container[probe]["httpGet"]["port"], "admin", "{probe}");
-    }
-    assert!(container["lifecycle"]["preStop"]["sleep"]["seconds"].is_u64(), "the image has no shell");
-    assert!(container.get("env").is_none(), "secrets are files");
-    let budget = of("PodDisruptionBudget").next().unwrap();
-    assert_eq!(budget["spec"]["minAvailable"], 2);
-    let scaler = of("HorizontalPodAutoscaler").next().unwrap();
-    assert_eq!(scaler["spec"]["minReplicas"], 3);
-    let policy = of("NetworkPolicy").next().unwrap();
-    assert_eq!(policy["spec"]["policyTypes"].as_array().unwrap().len(), 2);
-    let account = of("ServiceAccount").next().unwrap();
-    assert_eq!(account["automountServiceAccountToken"], false);
 }
 
 /// The settings in the manifests are settings that the server takes.

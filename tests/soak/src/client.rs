@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::Error;
+use towline_soak::{Connection, Error};
+
 use crate::server::{STEPS, WATCHED};
-use crate::wire::Connection;
 
 /// How long an answer may take, on a machine that is busy with both sides.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -178,7 +178,7 @@ async fn ignore(address: SocketAddr, tally: &Tally) -> Result<(), Error> {
 async fn listen(address: SocketAddr, tally: &Tally, stop: &mut watch::Receiver<bool>) -> Result<(), Error> {
     let mut connection = due(Connection::open(address)).await?;
     let params = json!({"notifications": {"resourceSubscriptions": [WATCHED]}});
-    send(&mut connection, "subscriptions/listen", None, params, 1).await?;
+    connection.ask("subscriptions/listen", None, params, 1).await?;
     let head = due(connection.head()).await?;
     if head.status != 200 {
         return Err(format!("a subscription: {}", head.status).into());
@@ -250,26 +250,8 @@ pub(crate) async fn gauges(address: SocketAddr) -> Result<String, Error> {
 }
 
 async fn request(connection: &mut Connection, tool: &str, arguments: &Value, id: u64) -> Result<(), Error> {
-    send(connection, "tools/call", Some(tool), json!({"name": tool, "arguments": arguments}), id).await
-}
-
-/// Sends a request of the latest revision.
-async fn send(
-    connection: &mut Connection,
-    method: &str,
-    name: Option<&str>,
-    mut params: Value,
-    id: u64,
-) -> Result<(), Error> {
-    params["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-        "progressToken": 1,
-    });
-    let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-    let name = name.map(|name| format!("Mcp-Name: {name}\r\n")).unwrap_or_default();
-    let headers = format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n{name}");
-    connection.send("POST", &headers, &body.to_string()).await
+    let params = json!({"name": tool, "arguments": arguments, "_meta": {"progressToken": 1}});
+    connection.ask("tools/call", Some(tool), params, id).await
 }
 
 fn expect(answer: &Value, id: &Value, value: &Value, expected: &Value) -> Result<(), Error> {

@@ -1,8 +1,8 @@
-//! The server's process, from outside.
+//! A server's process, from outside.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
@@ -12,28 +12,61 @@ use tokio::time::{sleep, timeout};
 
 use crate::Error;
 
-/// How long the server may take to begin, and to end.
+/// How long a server may take to begin, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How much more memory is no leak: what an allocator keeps is never quite the same.
+const TOLERANCE_PERCENT: u64 = 20;
+const TOLERANCE_KIB: u64 = 16 * 1024;
 
 /// A server that ends with this value.
-pub(crate) struct Served {
+#[derive(Debug)]
+pub struct Served {
     child: Child,
     id: u32,
     address: SocketAddr,
 }
 
-/// What the process has at one moment.
-pub(crate) struct Sample {
-    pub(crate) memory_kib: u64,
-    pub(crate) descriptors: usize,
+/// What a process has at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// Its memory that is in use (`VmRSS`), in KiB.
+    pub memory_kib: u64,
+    /// The most that has ever been in use (`VmHWM`), in KiB.
+    pub peak_kib: u64,
+    /// Its open files and sockets.
+    pub descriptors: usize,
+}
+
+impl Sample {
+    /// Tells what it has more than before, beyond what no allocator gives back: 20 % and 16 MiB of memory, and no
+    /// descriptor.
+    pub fn more_than(&self, before: &Self) -> Vec<String> {
+        let mut more = Vec::new();
+        let bound = before.memory_kib * (100 + TOLERANCE_PERCENT) / 100 + TOLERANCE_KIB;
+        if self.memory_kib > bound {
+            let now = self.memory_kib;
+            more.push(format!(
+                "memory: {now} KiB, at most {bound} KiB expected ({} KiB before, {TOLERANCE_PERCENT} % and {TOLERANCE_KIB} KiB)",
+                before.memory_kib
+            ));
+        }
+        if self.descriptors > before.descriptors {
+            more.push(format!("descriptors: {}, {} before", self.descriptors, before.descriptors));
+        }
+        more
+    }
 }
 
 impl Served {
-    pub(crate) async fn start() -> Result<Self, Error> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["serve", &address.to_string()]).stdin(Stdio::null()).kill_on_drop(true);
-        // glibc then gives back what is freed, instead of keeping it for later: what is left is in use.
+    /// Starts a server that will listen at `address`, and returns once it does.
+    ///
+    /// Its glibc gives back what is freed, instead of keeping it for later: what is left is in use.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started, ends, or does not listen within half a minute.
+    pub async fn start(mut command: Command, address: SocketAddr) -> Result<Self, Error> {
+        command.stdin(Stdio::null()).kill_on_drop(true);
         command.env("MALLOC_MMAP_THRESHOLD_", "4096").env("MALLOC_TRIM_THRESHOLD_", "65536");
         let mut child = command.spawn()?;
         let id = child.id().ok_or("the server has no process id")?;
@@ -50,31 +83,80 @@ impl Served {
         Ok(Self { child, id, address })
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub(crate) fn sample(&self) -> Result<Sample, Error> {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// What it has now.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended, or there is no `/proc`.
+    pub fn sample(&self) -> Result<Sample, Error> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id))?;
-        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let memory = memory.and_then(|rest| rest.split_whitespace().next()).ok_or("it has no memory")?;
+        let kib = |name: &str| -> Result<u64, Error> {
+            let of_name = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = of_name.and_then(|rest| rest.split_whitespace().next()).ok_or("it has no memory")?;
+            Ok(number.parse()?)
+        };
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.id))?.count();
-        Ok(Sample { memory_kib: memory.parse()?, descriptors })
+        Ok(Sample { memory_kib: kib("VmRSS:")?, peak_kib: kib("VmHWM:")?, descriptors })
+    }
+
+    /// Sends SIGTERM.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn terminate(&self) -> Result<(), Error> {
+        let id = i32::try_from(self.id).ok().and_then(Pid::from_raw).ok_or("the id is none")?;
+        Ok(kill_process(id, Signal::TERM)?)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// When it does not end within half a minute.
+    pub async fn ended(&mut self) -> Result<ExitStatus, Error> {
+        Ok(timeout(PATIENCE, self.child.wait()).await.map_err(|_| "the server does not end")??)
     }
 
     /// Asks it to end, which it must do in order.
-    pub(crate) async fn stop(mut self) -> Result<(), Error> {
-        let id = i32::try_from(self.id).ok().and_then(Pid::from_raw).ok_or("the id is none")?;
-        kill_process(id, Signal::TERM)?;
-        let status = timeout(PATIENCE, self.child.wait()).await.map_err(|_| "the server does not end")??;
+    ///
+    /// # Errors
+    ///
+    /// When it ends otherwise, or does not.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        self.terminate()?;
+        let status = self.ended().await?;
         if status.success() { Ok(()) } else { Err(format!("the server ended with {status}").into()) }
     }
 }
 
-/// Lets this process, and the one that it starts, have as many descriptors as they may.
-pub(crate) fn raise_descriptors() -> Result<(), Error> {
+/// A loopback address at which nobody listens.
+///
+/// # Errors
+///
+/// When there is none.
+pub fn free_address() -> Result<SocketAddr, Error> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// Lets this process, and those that it starts, have as many descriptors as they may, and tells how many that is.
+///
+/// # Errors
+///
+/// When the system refuses.
+pub fn raise_descriptors() -> Result<u64, Error> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit)?;
-    Ok(())
+    Ok(limit.current.unwrap_or(u64::MAX))
 }

@@ -37,7 +37,8 @@ struct Sum {
 #[derive(Deserialize, JsonSchema)]
 struct Nothing {}
 
-pub(crate) async fn serve(address: SocketAddr) -> io::Result<()> {
+/// Keeps connections on which nothing is asked for `idle`, or for a short time.
+pub(crate) async fn serve(address: SocketAddr, idle: Option<Duration>) -> io::Result<()> {
     let running = Arc::<AtomicUsize>::default();
     let (of_slow, of_feed, counted) = (Arc::clone(&running), Arc::clone(&running), running);
     let mut router = Router::new("soak", "1.0.0")
@@ -88,7 +89,7 @@ pub(crate) async fn serve(address: SocketAddr) -> io::Result<()> {
     HttpServer::from(service)
         .max_connections(MANY)
         .header_timeout(SHORT)
-        .idle_timeout(SHORT)
+        .idle_timeout(idle.unwrap_or(SHORT))
         .write_timeout(SHORT)
         .serve(address)
         .await

@@ -2,47 +2,60 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::Error;
 
 /// A connection that is kept from request to request.
-pub(crate) struct Connection {
+#[derive(Debug)]
+pub struct Connection {
     stream: TcpStream,
     address: SocketAddr,
     buffer: Vec<u8>,
 }
 
 /// How a response begins.
-pub(crate) struct Head {
-    pub(crate) status: u16,
-    pub(crate) session: Option<String>,
+#[derive(Debug)]
+pub struct Head {
+    /// The status.
+    pub status: u16,
+    /// The session that begins with it.
+    pub session: Option<String>,
     length: Option<usize>,
     is_stream: bool,
 }
 
 /// The events of a response, as they come.
-pub(crate) struct Events<'a> {
+#[derive(Debug)]
+pub struct Events<'a> {
     connection: &'a mut Connection,
     text: Vec<u8>,
     is_done: bool,
 }
 
 impl Connection {
-    pub(crate) async fn open(address: SocketAddr) -> Result<Self, Error> {
+    /// Connects from one of many addresses of this machine, since a server bounds what it does for one.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens.
+    pub async fn open(address: SocketAddr) -> Result<Self, Error> {
         Self::through(TcpSocket::new_v4()?, address).await
     }
 
     /// One that can hold little of what it does not read.
-    pub(crate) async fn open_narrow(address: SocketAddr) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens.
+    pub async fn open_narrow(address: SocketAddr) -> Result<Self, Error> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(4096)?;
         Self::through(socket, address).await
     }
 
-    /// From one of many addresses of this machine, since a server bounds what it does for one.
     async fn through(socket: TcpSocket, address: SocketAddr) -> Result<Self, Error> {
         socket.bind((Ipv4Addr::new(127, 0, fastrand::u8(1..), fastrand::u8(1..)), 0).into())?;
         let stream = socket.connect(address).await?;
@@ -50,17 +63,56 @@ impl Connection {
         Ok(Self { stream, address, buffer: Vec::new() })
     }
 
-    pub(crate) async fn send(&mut self, method: &str, headers: &str, body: &str) -> Result<(), Error> {
+    /// Sends a request of any kind to the endpoint.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone.
+    pub async fn send(&mut self, method: &str, headers: &str, body: &str) -> Result<(), Error> {
         let request = format!(
             "{method} /mcp HTTP/1.1\r\nHost: {}\r\nAccept: application/json, text/event-stream\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n{body}",
             self.address,
             body.len()
         );
-        Ok(self.stream.write_all(request.as_bytes()).await?)
+        self.write(request.as_bytes()).await
     }
 
-    pub(crate) async fn head(&mut self) -> Result<Head, Error> {
+    /// Sends a JSON-RPC request of the latest revision. `name` is what it is about, as the tool that is called.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone.
+    pub async fn ask(
+        &mut self,
+        method: &str,
+        name: Option<&str>,
+        mut params: Value,
+        id: u64,
+    ) -> Result<(), Error> {
+        params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
+        params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let name = name.map(|name| format!("Mcp-Name: {name}\r\n")).unwrap_or_default();
+        let headers = format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n{name}");
+        self.send("POST", &headers, &body.to_string()).await
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        Ok(self.stream.write_all(bytes).await?)
+    }
+
+    /// Reads the head of a response.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ends before, or that is no HTTP.
+    pub async fn head(&mut self) -> Result<Head, Error> {
         loop {
             let mut headers = [httparse::EMPTY_HEADER; 32];
             let mut response = httparse::Response::new(&mut headers);
@@ -84,7 +136,11 @@ impl Connection {
     }
 
     /// The messages of a response, to its end: one of JSON, or those of a stream.
-    pub(crate) async fn messages(&mut self) -> Result<Vec<Value>, Error> {
+    ///
+    /// # Errors
+    ///
+    /// When the status is not 200, or the response is cut off.
+    pub async fn messages(&mut self) -> Result<Vec<Value>, Error> {
         let head = self.head().await?;
         let mut messages = Vec::new();
         if head.is_stream {
@@ -100,7 +156,11 @@ impl Connection {
     }
 
     /// The body of a response that has a length.
-    pub(crate) async fn body(&mut self, head: &Head) -> Result<Vec<u8>, Error> {
+    ///
+    /// # Errors
+    ///
+    /// When it is cut off.
+    pub async fn body(&mut self, head: &Head) -> Result<Vec<u8>, Error> {
         let length = head.length.unwrap_or_default();
         while self.buffer.len() < length {
             self.fill().await?;
@@ -108,7 +168,8 @@ impl Connection {
         Ok(self.buffer.drain(..length).collect())
     }
 
-    pub(crate) fn events(&mut self) -> Events<'_> {
+    /// The events of a response that is a stream, behind its head.
+    pub fn events(&mut self) -> Events<'_> {
         Events { connection: self, text: Vec::new(), is_done: false }
     }
 
@@ -140,7 +201,11 @@ impl Connection {
 
 impl Events<'_> {
     /// The next message. `None` at the end of the stream.
-    pub(crate) async fn next(&mut self) -> Result<Option<Value>, Error> {
+    ///
+    /// # Errors
+    ///
+    /// When the stream is cut off.
+    pub async fn next(&mut self) -> Result<Option<Value>, Error> {
         loop {
             while let Some(end) = self.text.windows(2).position(|pair| pair == b"\n\n") {
                 let event: Vec<u8> = self.text.drain(..end + 2).collect();
@@ -158,4 +223,20 @@ impl Events<'_> {
             self.text.extend(chunk);
         }
     }
+}
+
+/// The status and the body of the answer to a GET.
+///
+/// # Errors
+///
+/// When nobody listens, or that is no HTTP.
+pub async fn get(address: SocketAddr, path: &str) -> Result<(u16, String), Error> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or("that is no HTTP")?;
+    let status = head.split(' ').nth(1).ok_or("that is no HTTP")?.parse()?;
+    Ok((status, body.to_owned()))
 }

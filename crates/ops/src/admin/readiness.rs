@@ -73,8 +73,11 @@ impl Readiness {
         checks
     }
 
+    /// Whether requests may be sent here, as it is when the checks have answered: they may take until the server goes down.
     pub(super) async fn is_ready(&self) -> bool {
-        !self.is_draining() && self.checks().await.iter().all(|check| check.state != "down")
+        !self.is_draining()
+            && self.checks().await.iter().all(|check| check.state != "down")
+            && !self.is_draining()
     }
 }
 

@@ -170,3 +170,9 @@ pub fn post_call(tool: &str, arguments: &str, meta: &str) -> String {
     let name = format!("Mcp-Name: {tool}");
     post(&[JSON, ACCEPT, MODERN, "Mcp-Method: tools/call", &name], &super::call(1, tool, arguments, meta))
 }
+
+/// A frame of HTTP/2 (RFC 9113, section 4.1).
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
