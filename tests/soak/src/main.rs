@@ -21,6 +21,8 @@ use towline_soak::{Error, Sample, Served, free_address, raise_descriptors};
 use crate::args::{Command, Load};
 use crate::client::{Role, Tally};
 
+/// In so many parts comes the load, each followed by a rest.
+const PARTS: u32 = 3;
 /// The server has let go of everything after that long at the most: its timeouts are a few seconds.
 const EXPIRY: Duration = Duration::from_secs(30);
 /// How long to look on afterwards, for what goes back late.
@@ -64,13 +66,19 @@ async fn run(load: &Load) -> Result<(), Error> {
     let warm = rest(&served, Some(start.descriptors)).await?;
     report::row("after the warm-up", &warm, Some(&tally));
 
-    phase(&served, load.connections, load.duration, &tally, "load").await?;
-    let end = rest(&served, Some(start.descriptors)).await?;
-    report::row("after the load", &end, Some(&tally));
+    // What an allocator keeps of a first load it uses for the next: only what grows from one to the other is lost.
+    let (mut first, mut end) = (None, warm);
+    for part in 1..=PARTS {
+        phase(&served, load.connections, load.duration / PARTS, &tally, &format!("load {part}")).await?;
+        end = rest(&served, Some(start.descriptors)).await?;
+        report::row(&format!("after load {part}"), &end, Some(&tally));
+        first.get_or_insert(end);
+    }
 
     let mut wrong = tally.complaints();
-    // Memory is held against the warm-up's, with the same load; descriptors against the start's.
-    wrong.extend(end.more_than(&Sample { descriptors: start.descriptors, ..warm }));
+    // Memory is held against that after the first load; descriptors against the start's.
+    let first = first.unwrap_or(end);
+    wrong.extend(end.more_than(&Sample { descriptors: start.descriptors, ..first }));
     if let Err(missing) = tally.is_broad() {
         wrong.push(missing);
     }
