@@ -178,8 +178,11 @@ const APIS: &str = r#"
     auth = { type = "oauth2", token_url = "https://h/t", client_id = "c", client_secret = "SECRET", parameters = { p = "SECRET" } }
 "#;
 
+/// A server, its file, and its environment.
+type Told = (&'static str, String, Vec<(&'static str, String)>);
+
 /// Settings of each server that have a secret in every place that there is for one.
-fn secrets() -> [(&'static str, String, Vec<(&'static str, String)>); 3] {
+fn secrets() -> [Told; 3] {
     let text = |text: &str| text.replace("SECRET", SECRET);
     let url = ("DATABASE_URL", text("postgres://u:SECRET@h/d"));
     let variable = ("TOWLINE__APIS__BASIC__AUTH__PASSWORD", text("SECRET"));
