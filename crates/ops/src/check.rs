@@ -43,7 +43,10 @@ fn unknown(auth: &AuthConfig, tools: &[&str], prompts: &[&str]) -> Vec<(String, 
         });
         told.collect::<Vec<_>>()
     };
-    [of("tool", &scopes.tools, tools), of("prompt", &scopes.prompts, prompts)].concat()
+    let hidden = scopes.hide_tools.iter().filter(|name| !tools.contains(&name.as_str()));
+    let hidden =
+        hidden.map(|name| ("auth.scopes.hide_tools".to_owned(), format!("there is no tool `{name}`")));
+    [of("tool", &scopes.tools, tools), of("prompt", &scopes.prompts, prompts), hidden.collect()].concat()
 }
 
 #[cfg(test)]
@@ -78,6 +81,10 @@ mod tests {
                 "line 4: auth.scopes.tools.pong: there is no tool of that name, so it protects nothing; there are: ping",
             ),
             ("prompts = { p = [\"a\"] }", "auth.scopes.prompts.p: there is no prompt of that name"),
+            (
+                "everything = [\"a\"]\nhide_tools = [\"pong\"]",
+                "line 5: auth.scopes.hide_tools: there is no tool `pong`",
+            ),
         ] {
             let error = check(scopes, true).unwrap_err();
             assert!(error.contains(expected), "{error}");

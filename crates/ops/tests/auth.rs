@@ -9,23 +9,20 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use towline_core::{Context, Router, Server, tool_fn};
-use towline_ops::{AuthConfig, Drain, Failure, ServerConfig, Settings, serve};
+use towline_core::{Context, Router, Serve, Server, tool_fn};
+use towline_ops::{Drain, Failure, Reload, Settings, log_to_stderr, serve};
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Config {
-    server: ServerConfig,
-    auth: AuthConfig,
-}
+type Config = towline_ops::Config<Own>;
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Own {}
 
 fn read(text: &str) -> Result<Config, Failure> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server.toml");
     std::fs::write(&path, text).unwrap();
-    let (config, source) = Settings::read(Some(&path), [])?.parse::<Config>()?;
-    config.server.check(&config.auth, &source)?;
-    Ok(config)
+    Settings::read(Some(&path), [])?.config()
 }
 
 /// Answers what it was told of a token, and keeps what it was asked.
@@ -49,16 +46,23 @@ async fn issuer(answer: Value) -> (SocketAddr, Arc<Mutex<String>>) {
     (address, asked)
 }
 
-/// Serves with these settings, with two tools of which one is for the few.
-async fn start(config: Config) -> SocketAddr {
+/// Two tools, of which one is for the few.
+fn server(config: &Config) -> Result<impl Serve + use<>, Failure> {
     let look = tool_fn("look", "Says who looks.", async |_: Nothing, context: Context| {
         let principal = context.principal().unwrap();
         format!("{} of {}", principal.subject(), principal.claim("tenant").unwrap_or("nowhere"))
     });
     let secret = tool_fn("secret", "Is for the few.", async || "secret");
-    let server = Server::new(Router::new("test", "1").tool(look).tool(secret)).layer(config.auth.scopes());
+    Ok(Server::new(Router::new("test", "1").tool(look).tool(secret)).layer(config.auth.scopes()))
+}
+
+/// Serves with these settings.
+async fn start(config: Config) -> SocketAddr {
     let address = config.server.listen;
-    tokio::spawn(async move { serve(&config.server, &config.auth, server, &Drain::new()).await });
+    let again = config.clone();
+    let reload = Reload::new(log_to_stderr(&config.log).unwrap(), move || Ok(again.clone()), server);
+    let first = server(&config).unwrap();
+    tokio::spawn(async move { serve(config, first, &Drain::new(), reload).await });
     while TcpStream::connect(address).await.is_err() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }

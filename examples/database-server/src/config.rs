@@ -44,7 +44,7 @@ pub(crate) fn load(
     for (name, database) in &mut config.own.databases {
         database.name.clone_from(name);
         let tell = |error: towline::postgres::ConfigError| {
-            config.source.tell(&format!("databases.{name}.{}", error.key()), &error.to_string())
+            config.source.tell(&format!("databases.{name}.{}", error.key()), error.problem())
         };
         database.validate().map_err(tell)?;
     }
@@ -101,11 +101,11 @@ mod tests {
                 with("pool_max_size = \"hunter2\""),
                 "server.toml, line 7: databases.shop.pool_max_size: expected",
             ),
-            (with("pool_max_size = 0"), "database `shop`: `pool_max_size` must be"),
+            (with("pool_max_size = 0"), "server.toml, line 7: databases.shop.pool_max_size: must be"),
             ("[server]\nlisten = 8080\n".into(), "server.toml, line 2: server.listen:"),
             ("databases = \"postgres://u:hunter2@h/d\"\n".into(), "server.toml, line 1: databases: expected"),
-            ("[databases.a]\nurl = \"hunter2\"\n".into(), "database `a`: `url`"),
-            ("[databases.a]\nmax_rows = 1\n".into(), "`url` is missing"),
+            ("[databases.a]\nurl = \"hunter2\"\n".into(), "server.toml, line 2: databases.a.url:"),
+            ("[databases.a]\nmax_rows = 1\n".into(), "databases.a.url: is missing"),
             ("[server\n".into(), "server.toml, line 1: not TOML"),
             (
                 with("\n[layers.server]\ntimeout = { timeout_ms = 0 }"),

@@ -189,7 +189,7 @@ impl PrincipalConfig {
         }
         for name in self.settings.keys() {
             // Those without a dot are PostgreSQL's own.
-            if !super::is_setting_name(name) || !name.contains('.') {
+            if !super::check::is_setting_name(name) || !name.contains('.') {
                 let problem = "must be a setting of your own, with a dot in its name: `app.user_id`";
                 return Err((format!(".settings.{name}"), problem.into()));
             }
