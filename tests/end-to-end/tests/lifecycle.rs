@@ -15,7 +15,7 @@ const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-0
 fn what_was_asked_before_the_end_of_input_is_answered() {
     let mut server = Process::start(fixture().arg("--stdio"));
     let mut stdin = server.stdin().unwrap();
-    writeln!(stdin, "{}\n{}", call(1, "nap", r#"{"ms":300}"#), call(2, "panic", "{}")).unwrap();
+    writeln!(stdin, "{}\n{}", call(1, "nap", r#"{"ms":2000}"#), call(2, "panic", "{}")).unwrap();
     drop(stdin);
     let ended = server.wait();
     assert!(ended.status.success(), "{ended:?}");
