@@ -31,6 +31,7 @@ pub(crate) fn ensure(interrupt: &Interrupt) -> Result<(), Failure> {
     for (what, pins, venv) in PYTHON {
         ensure_python(what, &Stamped::new(&root.join("tests/clients"), pins, venv), interrupt)?;
     }
+    ensure_examples(&root.join("tests/clients"), interrupt)?;
     for (what, folder) in NODE {
         let folder = root.join(folder);
         ensure_node(what, &Stamped::new(&folder, "package-lock.json", "node_modules"), &folder, interrupt)?;
@@ -52,6 +53,35 @@ fn ensure_python(what: &str, python: &Stamped, interrupt: &Interrupt) -> Result<
             .arg(&python.pins),
     )?;
     python.stamp()
+}
+
+/// FastMCP's examples are part of its source alone, which is not what is installed.
+fn ensure_examples(clients: &Path, interrupt: &Interrupt) -> Result<(), Failure> {
+    let examples = Stamped::new(clients, "requirements-fastmcp-examples.txt", ".fastmcp-examples");
+    if !examples.is_stale() {
+        return Ok(());
+    }
+    report::title("Fetching FastMCP's examples");
+    let folder = &examples.installed;
+    fs::create_dir_all(folder).map_err(Failure::io("make a folder for examples"))?;
+    interrupt.run(
+        Command::new(clients.join(".venv-fastmcp/bin/python"))
+            .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
+            .args(["--no-binary", ":all:", "--dest"])
+            .arg(folder)
+            .arg("--requirement")
+            .arg(&examples.pins),
+    )?;
+    let archives = fs::read_dir(folder).map_err(Failure::io("look for what was fetched"))?;
+    for archive in archives.flatten().filter(|entry| entry.path().extension().is_some_and(|end| end == "gz"))
+    {
+        let mut tar = Command::new("tar");
+        tar.args(["--extract", "--gzip", "--strip-components=2", "--wildcards", "--file"])
+            .arg(archive.path());
+        interrupt.run(tar.arg("--directory").arg(folder).arg("*/examples/*"))?;
+        fs::remove_file(archive.path()).map_err(Failure::io("remove an archive"))?;
+    }
+    examples.stamp()
 }
 
 fn ensure_node(what: &str, node: &Stamped, folder: &Path, interrupt: &Interrupt) -> Result<(), Failure> {

@@ -146,6 +146,55 @@ security: {}
     check(suite, &["--stdio", &server], 75, &found);
 }
 
+/// Servers that FastMCP shows how to write servers with.
+#[test]
+fn the_examples_of_fastmcp_pass() {
+    let python = format!("{CLIENTS}/.venv-fastmcp/bin/python");
+    let example = |name: &str| format!("{CLIENTS}/.fastmcp-examples/{name}.py");
+    let through = |name: &str| {
+        let fastmcp = format!("{CLIENTS}/.venv-fastmcp/bin/fastmcp");
+        format!("'{python}' '{fastmcp}' run --no-banner '{}'", example(name))
+    };
+    let echo = "
+name: echo
+tools:
+  echo_tool:
+    cases:
+      - {input: {text: hello}, equals: hello}
+    performance:
+      - {input: {text: x}, iterations: 20}
+negative: {}
+security: {}
+";
+    check(echo, &["--stdio", &through("echo")], 55, &[]);
+    let shrimp = "
+name: shrimp
+tools:
+  name_shrimp:
+    cases:
+      - {input: {tank: {shrimp: [{name: Ann}]}, extra_names: [Bob]}, json: {$.result: [Ann, Bob]}}
+    errors:
+      - {name: a name that is too long, input: {tank: {shrimp: [{name: Annabella-Maria}]}, extra_names: []}, expected: name}
+negative: {}
+security: {}
+";
+    check(shrimp, &["--stdio", &through("complex_inputs")], 35, &[]);
+    let configured = "
+name: configured
+tools:
+  get_status:
+    cases:
+      - {input: {}, json: {$.debug_mode: true}}
+  echo_message:
+    cases:
+      - {input: {message: hello}, equals: '[DEBUG] Echoing: hello'}
+negative: {}
+security: {}
+";
+    let server = format!("'{python}' '{}' --debug", example("config_server"));
+    check(configured, &["--stdio", &server], 40, &[]);
+}
+
 #[test]
 fn our_database_server_passes() {
     let shop = Database::with_shop().unwrap();
