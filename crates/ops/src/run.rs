@@ -21,7 +21,10 @@ pub fn run<P: Serialize + JsonSchema>(
             Ok(())
         }
         Some(Command::ApiKey(wanted)) => return api_key(program, wanted),
-        Some(Command::Healthcheck) => load().and_then(|config| healthcheck(&config.server, &config.admin)),
+        // Docker knows no exit code but 0 and 1.
+        Some(Command::Healthcheck) => {
+            load().and_then(|config| healthcheck(&config.server, &config.admin)).map_err(Failure::refused)
+        }
         None if args.print_config => {
             load().and_then(|config| config.to_toml()).map(|text| say(text.trim_end()))
         }

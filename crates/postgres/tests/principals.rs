@@ -188,6 +188,8 @@ async fn nothing_that_a_caller_says_changes_who_they_are() {
         "EXPLAIN SELECT * FROM notes WHERE body = 'gin'",
         "EXPLAIN (ANALYZE) SELECT * FROM notes",
         "SELECT query FROM pg_stat_activity",
+        "SELECT relation FROM pg_locks",
+        "SELECT n_live_tup FROM pg_stat_user_tables",
         "SELECT * FROM pg_catalog.pg_stat_get_activity(NULL)",
         "SELECT pg_stat_get_backend_activity(1)",
     ] {
@@ -327,6 +329,11 @@ async fn a_role_that_cannot_be_had_is_told_to_the_operator_alone() {
         told.contains(&format!("`{name}_admin` in `principal` names a role that sees all rows")),
         "{told}"
     );
+    // With settings alone, it is the login that policies have to bind.
+    let mut alone = DatabaseConfig::new(database.url());
+    alone.principal = Some(serde_json::from_value(json!({"settings": {"app.user": "subject"}})).unwrap());
+    let told = Pool::new(alone).unwrap().check_names().await.unwrap().join("\n");
+    assert!(told.contains("in `url` sees all rows"), "{told}");
 }
 
 #[tokio::test]

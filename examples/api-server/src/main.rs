@@ -40,14 +40,15 @@ async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
         move |config: &Config| server(config, &stack, &apis, &tools, is_check)
     };
     let server = build(&config)?;
+    let drain = Drain::new();
+    let about = ("api-server", env!("CARGO_PKG_VERSION"));
+    let admin = Admin::new(&config.admin, &config.source, about, &stack, checks(&apis), &drain)?;
     if is_check {
         let names: Vec<&str> = apis.iter().map(Api::name).collect();
         ops::say(&format!("The configuration works. APIs: {}", names.join(", ")));
         return Ok(());
     }
-    let drain = Drain::new();
-    let about = ("api-server", env!("CARGO_PKG_VERSION"));
-    Admin::new(&config.admin, &config.source, about, &stack, checks(&apis), &drain)?.start().await?;
+    admin.start().await?;
     let again = args.clone();
     let load = move || config::load(&again, ops::environment());
     ops::serve(config, server, &drain, Reload::new(logs, load, build)).await

@@ -42,16 +42,16 @@ async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
         move |config: &Config| server(config, &stack, &pools, is_check)
     };
     let server = build(&config)?;
+    let drain = Drain::new();
+    let about = ("database-server", env!("CARGO_PKG_VERSION"));
+    let admin = Admin::new(&config.admin, &config.source, about, &stack, checks(&pools), &drain)?;
     startup::check(&pools, is_check).await?;
     if is_check {
         let names: Vec<&str> = pools.iter().map(Pool::name).collect();
         ops::say(&format!("The configuration works. Databases: {}", names.join(", ")));
         return Ok(());
     }
-    let drain = Drain::new();
-    let about = ("database-server", env!("CARGO_PKG_VERSION"));
     let connections = pools.iter().map(|pool| Arc::new(pool.clone()) as Arc<dyn ConnectionPool>);
-    let admin = Admin::new(&config.admin, &config.source, about, &stack, checks(&pools), &drain)?;
     admin.pools(connections).start().await?;
     let again = args.clone();
     let load = move || config::load(&again, ops::environment());

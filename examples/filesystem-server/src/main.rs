@@ -37,6 +37,10 @@ async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
         move |config: &Config| server(config, &stack, &files, &registry, is_check)
     };
     let server = build(&config)?;
+    let drain = Drain::new();
+    let about = ("filesystem-server", env!("CARGO_PKG_VERSION"));
+    let checks = filesystem::checks(&files);
+    let admin = Admin::new(&config.admin, &config.source, about, &stack, checks, &drain)?;
     if is_check {
         let names: Vec<&str> = files.roots().map(|(name, _)| name).collect();
         ops::say(&format!("The configuration works. Directories: {}", names.join(", ")));
@@ -45,10 +49,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
     let watch = config.own.watch.then(|| filesystem::watch(&files, registry)).transpose();
     // Files can be served without: clients only learn of changes when they read again.
     let _watch = watch.inspect_err(|error| tracing::warn!("{error}"));
-    let drain = Drain::new();
-    let about = ("filesystem-server", env!("CARGO_PKG_VERSION"));
-    let checks = filesystem::checks(&files);
-    Admin::new(&config.admin, &config.source, about, &stack, checks, &drain)?.start().await?;
+    admin.start().await?;
     let again = args.clone();
     let load = move || config::load(&again, ops::environment());
     ops::serve(config, server, &drain, Reload::new(logs, load, build)).await

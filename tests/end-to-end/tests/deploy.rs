@@ -78,6 +78,10 @@ fn the_settings_of_the_manifests_work() {
     fs::write(&url, database.url()).unwrap();
     let text = fs::read_to_string(deploy().join("kubernetes/base/server.toml")).unwrap();
     let text = text.replace("/run/secrets/towline/DATABASE_URL", url.to_str().unwrap());
+    assert!(!text.contains("allow_unauthenticated"), "whoever comes through the gateway has a key");
+    let keys = folder.path().join("API_KEYS");
+    fs::write(&keys, "").unwrap();
+    let text = text.replace("/run/secrets/towline/API_KEYS", keys.to_str().unwrap());
     fs::write(&settings, text).unwrap();
     let output = Command::new(cargo_build("database-server"))
         .args(["--check-config", "--config"])

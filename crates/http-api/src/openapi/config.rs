@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::glob;
 use super::name;
@@ -22,6 +22,7 @@ pub struct OpenApiConfig {
     pub file: Option<PathBuf>,
     /// The document's path below the API's base URL, for [`Apis::import`](crate::Apis::import), which gets it as a
     /// call of the API would. Default: none.
+    #[serde(serialize_with = "path_alone")]
     pub endpoint: Option<String>,
     /// One tool per operation, or three over all of them. Default: `tools`.
     pub mode: Mode,
@@ -86,6 +87,15 @@ pub struct Override {
 
 /// Characters of a prefix at most: the rest of a name must still tell operations apart.
 const MAX_PREFIX: usize = 16;
+
+/// Shows a path without its parameters, which may be secrets.
+fn path_alone<S: Serializer>(endpoint: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    let shown = endpoint.as_deref().map(|text| match text.split_once('?') {
+        Some((path, _)) => format!("{path}?[redacted]"),
+        None => text.to_owned(),
+    });
+    shown.serialize(serializer)
+}
 
 impl Default for OpenApiConfig {
     fn default() -> Self {

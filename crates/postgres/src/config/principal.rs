@@ -12,7 +12,7 @@ use towline_core::Principal;
 ///
 /// Row-level security then gives each caller rows of their own. The role and the settings hold for the one transaction, and no
 /// statement of a caller can change them: the guard lets through nothing that could. It also keeps from callers what would tell
-/// of rows that policies hide (`EXPLAIN`), or of what others ask (`pg_stat_activity`).
+/// of rows that policies hide (`EXPLAIN`), or of what others do (`pg_locks`, `pg_stat_activity` and other statistics).
 ///
 /// A call without a principal, as over stdio, is refused, unless [`anonymous`](Self::anonymous) says what holds for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -57,6 +57,7 @@ pub struct AnonymousConfig {
     /// The role. Needed if there are rules for roles. Default: the role of the URL.
     pub role: Option<String>,
     /// A value for each of the settings.
+    #[serde(serialize_with = "super::names_alone")]
     pub settings: BTreeMap<String, String>,
 }
 

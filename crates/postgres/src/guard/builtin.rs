@@ -132,12 +132,10 @@ pub(super) fn denied(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Functions and relations that show statements of other sessions, or of earlier ones.
-pub(super) fn shows_statements(name: &str) -> bool {
-    matches!(
-        name,
-        "pg_stat_activity" | "pg_stat_get_activity" | "pg_stat_get_backend_activity" | "pg_stat_statements"
-    )
+/// Functions and relations that tell of other sessions: their statements, what they look at, how many rows there are in all.
+pub(super) fn tells_of_others(name: &str) -> bool {
+    let is_statistic = ["pg_stat_", "pg_statio_"].iter().any(|start| name.starts_with(start));
+    is_statistic || matches!(name, "pg_locks" | "pg_lock_status" | "pg_prepared_xacts")
 }
 
 /// Whether two calls with the same arguments and the same tables may differ.

@@ -195,8 +195,8 @@ impl Rules {
 
     /// Why a function is not to be had, whatever the catalog says of it.
     fn denied(&self, name: &str) -> Option<&'static str> {
-        let shows_others = self.policy.separate_callers && builtin::shows_statements(name);
-        builtin::denied(name).or(shows_others.then_some("shows what other callers run"))
+        let shows_others = self.policy.separate_callers && builtin::tells_of_others(name);
+        builtin::denied(name).or(shows_others.then_some("tells of other callers"))
     }
 
     fn catalog_builtin(&self, name: &str) -> Option<&Routine> {

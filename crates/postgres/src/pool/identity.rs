@@ -73,16 +73,28 @@ impl Identity {
         let mut values = Vec::new();
         let role = match (principal, &settings.anonymous) {
             (Some(principal), _) => {
-                let no_role = || PostgresError::NoRole { database: database() };
+                // The caller learns no more than that it is refused; the operator learns why.
+                let no_role = |why: &str| {
+                    tracing::info!(
+                        database = config.name,
+                        principal = principal.id(),
+                        "a caller is refused: {why}"
+                    );
+                    PostgresError::NoRole { database: database() }
+                };
                 for (name, field) in &settings.settings {
                     // PostgreSQL's text holds no NUL.
                     let value = field.of(principal).filter(|value| !value.contains('\0'));
-                    values.extend([name.clone(), value.ok_or_else(no_role)?.into_owned()]);
+                    let missing = || no_role(&format!("what the setting `{name}` gets is not known of it"));
+                    values.extend([name.clone(), value.ok_or_else(missing)?.into_owned()]);
                 }
                 match settings.roles.iter().find(|rule| rule.fits(principal)) {
-                    Some(rule) => Some(rule.role_of(principal).ok_or_else(no_role)?),
+                    Some(rule) => {
+                        let none = || no_role(&format!("`{}` makes no role that is allowed", rule.role));
+                        Some(rule.role_of(principal).ok_or_else(none)?)
+                    }
                     None if settings.roles.is_empty() => None,
-                    None => return Err(no_role()),
+                    None => return Err(no_role("no rule of `roles` fits")),
                 }
             }
             (None, Some(AnonymousConfig { role, settings })) => {

@@ -58,6 +58,11 @@ JOIN pg_catalog.pg_roles AS r ON r.rolname = given.name
 WHERE r.rolsuper OR r.rolbypassrls
 ORDER BY 1";
 
+const UNBOUND_LOGIN: &str = "
+SELECT r.rolname::text
+FROM pg_catalog.pg_roles AS r
+WHERE r.rolname = session_user AND (r.rolsuper OR r.rolbypassrls)";
+
 impl Pool {
     /// Looks for what `schemas`, `hidden_columns`, `allowed_functions` and the roles of `principal` name, and returns a text
     /// for each entry that nothing in the database has: most likely it is misspelled, and then a
@@ -117,6 +122,15 @@ pub(super) async fn unresolved(
         add("principal", &roles, rows, "names no role that the database's user may become");
         let rows = session.rows(UNBOUND_ROLES, &[&roles]).await?;
         add("principal", &roles, rows, "names a role that sees all rows, whatever the policies say");
+        // Where callers have no role of their own, their statements run as the login.
+        if roles.is_empty() {
+            let rows = session.rows(UNBOUND_LOGIN, &[]).await?;
+            unresolved.extend(rows.iter().map(|row| Unresolved {
+                key: "url",
+                entry: row.get(0),
+                problem: "sees all rows, whatever the policies say: use another login, or set `principal.roles`",
+            }));
+        }
     }
     Ok(unresolved)
 }

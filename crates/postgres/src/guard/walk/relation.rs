@@ -44,8 +44,8 @@ impl<'a> Walk<'a> {
             );
             return self.refuse(RefusalKind::Relation, text, location);
         }
-        if self.rules.policy.separate_callers && builtin::shows_statements(name) {
-            let text = format!("{full} is not readable here: it shows what other callers run");
+        if self.rules.policy.separate_callers && builtin::tells_of_others(name) {
+            let text = format!("{full} is not readable here: it tells of other callers");
             return self.refuse(RefusalKind::Relation, text, location);
         }
         let open = match schema {
