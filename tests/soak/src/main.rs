@@ -25,8 +25,8 @@ use crate::client::{Role, Tally};
 const PARTS: u32 = 3;
 /// The server has let go of everything after that long at the most: its timeouts are a few seconds.
 const EXPIRY: Duration = Duration::from_secs(30);
-/// How long to look on afterwards, for what goes back late.
-const SETTLE: Duration = Duration::from_secs(5);
+/// How long to look on afterwards, for what goes back late: sessions that nobody ends expire after six seconds.
+const SETTLE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let outcome = args::parse().and_then(|command| {

@@ -20,7 +20,7 @@ pub(crate) const STEPS: u32 = 5;
 
 const SHORT: Duration = Duration::from_secs(3);
 /// A client of a busy machine may be silent for some seconds, and its session is to be there when it goes on.
-const LONGER: Duration = Duration::from_secs(12);
+const LONGER: Duration = Duration::from_secs(6);
 const MANY: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 
 #[derive(Deserialize, JsonSchema)]

@@ -16,6 +16,8 @@ use crate::sync::{Arc, Mutex, Notify};
 const WAITING: usize = 64;
 /// How many events are kept for a client that comes back.
 const KEPT: usize = 256;
+/// How many bytes of them.
+const KEPT_BYTES: usize = 256 * 1024;
 /// How many streams of a session are kept when they have ended.
 const KEPT_STREAMS: usize = 32;
 /// Events go out together up to about this size.
@@ -101,6 +103,19 @@ struct Events {
 impl Events {
     fn last(&self) -> u64 {
         self.dropped + self.kept.len() as u64
+    }
+
+    /// How many of the oldest, which have been sent, need not be kept.
+    fn surplus(&self) -> usize {
+        let unsent = usize::try_from(self.last() - self.sent).unwrap_or(usize::MAX);
+        let mut bytes = 0;
+        let newest = self.kept.iter().rev().take(KEPT).take_while(|event| {
+            // The last one, which may be the answer, is kept in any case: it may have been lost on its way.
+            let is_last = bytes == 0;
+            bytes += event.len();
+            is_last || bytes <= KEPT_BYTES
+        });
+        self.kept.len().saturating_sub(newest.count().max(unsent))
     }
 
     fn wake(&mut self) {
@@ -218,9 +233,7 @@ impl EventLog {
             event::push_numbered(&mut out, self.number, events.sent, &events.kept[at]);
         }
         if !out.is_empty() {
-            let surplus = events.kept.len().saturating_sub(KEPT);
-            let unsent = usize::try_from(events.last() - events.sent).unwrap_or(usize::MAX);
-            let surplus = surplus.min(events.kept.len().saturating_sub(unsent));
+            let surplus = events.surplus();
             events.kept.drain(..surplus);
             events.dropped += surplus as u64;
             self.room.notify_waiters();
@@ -240,5 +253,46 @@ impl EventLog {
 
     pub(super) fn number(&self) -> u64 {
         self.number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Sends so many events of that size to a client that takes them all; the first that is still kept.
+    async fn first_kept(events: usize, size: usize) -> u64 {
+        let log = EventLog::new(1);
+        let (reader, _) = log.read(None);
+        for _ in 0..events {
+            log.push(Bytes::from(vec![b'x'; size])).await;
+            assert!(log.poll_next(reader, &mut Context::from_waker(Waker::noop())).is_ready());
+        }
+        let (_, sent) = log.read(Some(0));
+        sent + 1
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_bounded_by_number_and_by_bytes() {
+        assert_eq!(first_kept(256, 10).await, 1);
+        assert_eq!(first_kept(300, 10).await, 45);
+        assert_eq!(first_kept(32, 8 * 1024).await, 1);
+        assert_eq!(first_kept(100, 8 * 1024).await, 69);
+        assert_eq!(first_kept(2, 300 * 1024).await, 2, "the last one may have been lost on its way");
+    }
+
+    #[tokio::test]
+    async fn what_has_not_been_sent_is_kept_however_large_it_is() {
+        let log = EventLog::new(1);
+        let (reader, _) = log.read(None);
+        for _ in 0..4 {
+            log.push(Bytes::from(vec![b'x'; 300 * 1024])).await;
+        }
+        for _ in 0..4 {
+            let sent = log.poll_next(reader, &mut Context::from_waker(Waker::noop()));
+            assert!(matches!(sent, Poll::Ready(Some(text)) if text.len() > 300 * 1024));
+        }
     }
 }
