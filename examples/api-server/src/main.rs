@@ -16,6 +16,11 @@ use towline::{Router, Serve, Server, ToolSet};
 use crate::args::Args;
 use crate::config::Config;
 
+/// Gives memory back when a crowd has gone. The system's keeps it, and musl's has one lock for all threads.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const INSTRUCTIONS: &str = "\
 Calls the HTTP APIs that this server is configured for, and no others. Where a tool is named after what you need, use it; \
 call_rest_api reaches the rest. Trim long answers with `select`, and page through long lists instead of asking for \

@@ -17,6 +17,11 @@ use towline::{Router, Serve, Server, postgres};
 use crate::args::Args;
 use crate::config::Config;
 
+/// Gives memory back when a crowd has gone. The system's keeps it, and musl's has one lock for all threads.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const INSTRUCTIONS: &str = "\
 Answers questions from PostgreSQL databases, read-only. Begin with list_tables, then get_table_schema for the \
 tables that matter; suggest_queries and analyze_table help to know the data. execute_query runs one SELECT; give \

@@ -14,6 +14,11 @@ use towline::{Registry, Router, Serve, Server};
 use crate::args::Args;
 use crate::config::Config;
 
+/// Gives memory back when a crowd has gone. The system's keeps it, and musl's has one lock for all threads.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const INSTRUCTIONS: &str = "\
 Reads and writes files in the directories that list_allowed_directories tells, and nowhere else. Find files by name with \
 search_files and by content with grep_files; read parts of large files. Change files with edit_file, and give the hash that \

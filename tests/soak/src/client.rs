@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use towline_soak::{Connection, Error};
 
-use crate::server::{STEPS, WATCHED};
+use crate::server::{Gauges, STEPS, WATCHED};
 
 /// How long an answer may take, on a machine that is busy with both sides.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -240,13 +241,13 @@ async fn leave(address: SocketAddr, tally: &Tally) -> Result<(), Error> {
     Ok(())
 }
 
-/// What the server counts of calls that run long.
-pub(crate) async fn gauges(address: SocketAddr) -> Result<String, Error> {
+/// What goes on in the server.
+pub(crate) async fn gauges(address: SocketAddr) -> Result<Gauges, Error> {
     let mut connection = due(Connection::open(address)).await?;
     request(&mut connection, "gauges", &json!({}), 1).await?;
     let messages = due(connection.messages()).await?;
-    let text = messages.first().and_then(|answer| answer["result"]["content"][0]["text"].as_str());
-    Ok(text.ok_or("the server does not say")?.to_owned())
+    let answer = messages.first().ok_or("the server does not say")?;
+    Ok(Gauges::deserialize(&answer["result"]["structuredContent"])?)
 }
 
 async fn request(connection: &mut Connection, tool: &str, arguments: &Value, id: u64) -> Result<(), Error> {

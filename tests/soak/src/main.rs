@@ -20,6 +20,11 @@ use towline_soak::{Error, Sample, Served, free_address, raise_descriptors};
 
 use crate::args::{Command, Load};
 use crate::client::{Role, Tally};
+use crate::server::Gauges;
+
+/// That of the servers that ship.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// In so many parts comes the load, each followed by a rest.
 const PARTS: u32 = 3;
@@ -27,6 +32,8 @@ const PARTS: u32 = 3;
 const EXPIRY: Duration = Duration::from_secs(30);
 /// How long to look on afterwards, for what goes back late: sessions that nobody ends expire after six seconds.
 const SETTLE: Duration = Duration::from_secs(10);
+/// How much more than at the start may be allocated: what threads keep for later, and tables that have grown.
+const HEAP_TOLERANCE_KIB: usize = 8 * 1024;
 
 fn main() -> ExitCode {
     let outcome = args::parse().and_then(|command| {
@@ -54,37 +61,37 @@ async fn run(load: &Load) -> Result<(), Error> {
     let mut command = tokio::process::Command::new(std::env::current_exe()?);
     command.args(["serve", &address.to_string()]);
     let served = Served::start(command, address).await?;
+    let tally = Arc::<Tally>::default();
     // The first request makes what the server makes once.
     client::gauges(served.address()).await?;
-    let start = rest(&served, None).await?;
     report::begin(load);
-    report::row("at the start", &start, None);
+    let start = rest(&served, None).await?;
+    report::row("at the start", &start.sample, Some(start.gauges.heap_kib), &tally);
 
     let warm_up = (load.duration / 4).min(Duration::from_secs(60));
-    let tally = Arc::<Tally>::default();
     phase(&served, load.connections, warm_up, &tally, "warm-up").await?;
-    let warm = rest(&served, Some(start.descriptors)).await?;
-    report::row("after the warm-up", &warm, Some(&tally));
+    let warm = rest(&served, Some(&start)).await?;
+    report::row("after the warm-up", &warm.sample, Some(warm.gauges.heap_kib), &tally);
 
-    // What an allocator keeps of a first load it uses for the next: only what grows from one to the other is lost.
-    let (mut first, mut end) = (None, warm);
+    let mut end = warm;
     for part in 1..=PARTS {
         phase(&served, load.connections, load.duration / PARTS, &tally, &format!("load {part}")).await?;
-        end = rest(&served, Some(start.descriptors)).await?;
-        report::row(&format!("after load {part}"), &end, Some(&tally));
-        first.get_or_insert(end);
+        end = rest(&served, Some(&start)).await?;
+        report::row(&format!("after load {part}"), &end.sample, Some(end.gauges.heap_kib), &tally);
     }
 
     let mut wrong = tally.complaints();
-    // Memory is held against that after the first load; descriptors against the start's.
-    let first = first.unwrap_or(end);
-    wrong.extend(end.more_than(&Sample { descriptors: start.descriptors, ..first }));
+    // What an allocator keeps of a first load it uses for the next: only what grows from one to the other is lost.
+    wrong.extend(end.sample.more_than(&Sample { descriptors: start.sample.descriptors, ..warm.sample }));
+    let heap = (end.gauges.heap_kib, start.gauges.heap_kib + HEAP_TOLERANCE_KIB);
+    if heap.0 > heap.1 {
+        wrong.push(format!("allocated and not freed: {} KiB, at most {} KiB expected", heap.0, heap.1));
+    }
     if let Err(missing) = tally.is_broad() {
         wrong.push(missing);
     }
-    let left = client::gauges(served.address()).await?;
-    if left != "0 running" {
-        wrong.push(format!("calls that were abandoned: {left}"));
+    if end.gauges.running > 0 {
+        wrong.push(format!("{} calls that were abandoned still run", end.gauges.running));
     }
     served.stop().await?;
     report::end(&wrong)
@@ -108,7 +115,7 @@ async fn phase(
     let pause = (duration / 8).clamp(Duration::from_secs(1), Duration::from_secs(60));
     while begun.elapsed() < duration {
         sleep(pause.min(duration.saturating_sub(begun.elapsed()))).await;
-        report::row(&format!("{name}, {} s", begun.elapsed().as_secs()), &served.sample()?, Some(tally));
+        report::row(&format!("{name}, {} s", begun.elapsed().as_secs()), &served.sample()?, None, tally);
     }
     stop.send_replace(true);
     while clients.join_next().await.transpose()?.is_some() {}
@@ -116,13 +123,21 @@ async fn phase(
 }
 
 /// What the server has when nothing goes on.
-async fn rest(served: &Served, descriptors: Option<usize>) -> Result<Sample, Error> {
+#[derive(Clone, Copy)]
+struct Rest {
+    sample: Sample,
+    gauges: Gauges,
+}
+
+/// Waits until nothing goes on any more, with as many descriptors as at the start.
+async fn rest(served: &Served, start: Option<&Rest>) -> Result<Rest, Error> {
     let begun = Instant::now();
-    if let Some(expected) = descriptors {
-        while served.sample()?.descriptors > expected && begun.elapsed() < EXPIRY {
+    if let Some(start) = start {
+        while served.sample()?.descriptors > start.sample.descriptors && begun.elapsed() < EXPIRY {
             sleep(Duration::from_millis(200)).await;
         }
     }
     sleep(SETTLE).await;
-    served.sample()
+    let sample = served.sample()?;
+    Ok(Rest { sample, gauges: client::gauges(served.address()).await? })
 }

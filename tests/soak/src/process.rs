@@ -60,14 +60,11 @@ impl Sample {
 impl Served {
     /// Starts a server that will listen at `address`, and returns once it does.
     ///
-    /// Its glibc gives back what is freed, instead of keeping it for later: what is left is in use.
-    ///
     /// # Errors
     ///
     /// When it cannot be started, ends, or does not listen within half a minute.
     pub async fn start(mut command: Command, address: SocketAddr) -> Result<Self, Error> {
         command.stdin(Stdio::null()).kill_on_drop(true);
-        command.env("MALLOC_MMAP_THRESHOLD_", "4096").env("MALLOC_TRIM_THRESHOLD_", "65536");
         let mut child = command.spawn()?;
         let id = child.id().ok_or("the server has no process id")?;
         let listens = async {

@@ -12,15 +12,26 @@ use crate::steady::{Held, Interval};
 pub(crate) fn begin(load: &Load) {
     println!("{} connections for {} s, after a warm-up\n", load.connections, load.duration.as_secs());
     println!(
-        "{:<20} {:>9} {:>6} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9} {:>6}",
-        "", "RSS KiB", "files", "answers", "streamed", "cancelled", "unread", "changes", "sessions", "wrong"
+        "{:<20} {:>9} {:>9} {:>6} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9} {:>6}",
+        "",
+        "RSS KiB",
+        "heap KiB",
+        "files",
+        "answers",
+        "streamed",
+        "cancelled",
+        "unread",
+        "changes",
+        "sessions",
+        "wrong"
     );
 }
 
-pub(crate) fn row(name: &str, sample: &Sample, tally: Option<&Tally>) {
-    let counts = tally.map(Tally::counts).unwrap_or_default();
-    print!("{name:<20} {:>9} {:>6}", sample.memory_kib, sample.descriptors);
-    for (count, width) in counts.iter().zip([9, 9, 9, 8, 8, 9, 6]) {
+/// `heap_kib` is told of a server that has nothing to do.
+pub(crate) fn row(name: &str, sample: &Sample, heap_kib: Option<usize>, tally: &Tally) {
+    let heap = heap_kib.map(|heap| heap.to_string()).unwrap_or_default();
+    print!("{name:<20} {:>9} {heap:>9} {:>6}", sample.memory_kib, sample.descriptors);
+    for (count, width) in tally.counts().iter().zip([9, 9, 9, 8, 8, 9, 6]) {
         print!(" {count:>width$}");
     }
     println!();

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tikv_jemalloc_ctl::{epoch, stats};
 use tokio::time::sleep;
 use towline::http::{HttpServer, HttpService, SessionLimits};
-use towline::{Context, FixedResource, Json, Router, Server, tool_fn};
+use towline::{Context, Error, FixedResource, Json, Router, Server, tool_fn};
 
 /// What subscriptions watch.
 pub(crate) const WATCHED: &str = "soak://clock";
@@ -36,6 +37,15 @@ struct Sum {
 
 #[derive(Deserialize, JsonSchema)]
 struct Nothing {}
+
+/// What goes on in the server.
+#[derive(Clone, Copy, Deserialize, JsonSchema, Serialize)]
+pub(crate) struct Gauges {
+    /// Calls that run long.
+    pub(crate) running: usize,
+    /// What is allocated and not freed yet.
+    pub(crate) heap_kib: usize,
+}
 
 /// Keeps connections on which nothing is asked for `idle`, or for a short time.
 pub(crate) async fn serve(address: SocketAddr, idle: Option<Duration>) -> io::Result<()> {
@@ -70,9 +80,9 @@ pub(crate) async fn serve(address: SocketAddr, idle: Option<Duration>) -> io::Re
                 "fed"
             }
         }))
-        .tool(tool_fn("gauges", "Tells how many long calls run.", move |_: Nothing| {
+        .tool(tool_fn("gauges", "Tells what is going on.", move |_: Nothing| {
             let running = counted.load(Ordering::SeqCst);
-            async move { format!("{running} running") }
+            async move { Ok::<_, Error>(Json(Gauges { running, heap_kib: heap_kib()? })) }
         }))
         .resource(FixedResource::text(WATCHED, "clock", "text/plain", "it ticks"));
     let registry = router.registry();
@@ -93,6 +103,12 @@ pub(crate) async fn serve(address: SocketAddr, idle: Option<Duration>) -> io::Re
         .write_timeout(SHORT)
         .serve(address)
         .await
+}
+
+/// Asks the allocator, which counts what a thread keeps for its next allocations as well.
+fn heap_kib() -> Result<usize, Error> {
+    let bytes = epoch::advance().and_then(|_| stats::allocated::read());
+    Ok(bytes.map_err(|error| Error::internal(error.to_string()))? / 1024)
 }
 
 /// A long call.
