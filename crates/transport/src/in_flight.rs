@@ -57,12 +57,14 @@ impl InFlight {
     /// Takes a request off the list; false if it was cancelled, and so must not be answered.
     pub(crate) fn finish(&self, id: &RequestId, ticket: Ticket) -> bool {
         let mut state = self.lock();
-        match state.running.entry(id.clone()) {
-            Entry::Occupied(entry) if entry.get().0 == ticket => {
-                entry.remove();
-                true
+        match state.running.remove_entry(id) {
+            Some((_, (mine, _))) if mine == ticket => true,
+            // The id is another request's by now.
+            Some((id, other)) => {
+                state.running.insert(id, other);
+                false
             }
-            _ => false,
+            None => false,
         }
     }
 

@@ -58,8 +58,7 @@ pub(super) struct Scanner<'a> {
     nodes: usize,
     limits: Limits,
     /// The keys of all objects that are open, innermost last.
-    keys: Vec<(u64, Span)>,
-    hasher: RandomState,
+    keys: Vec<Span>,
     /// Whether the last string had an escape in it.
     escaped: bool,
 }
@@ -75,7 +74,6 @@ impl<'a> Scanner<'a> {
             nodes: 0,
             limits,
             keys: Vec::with_capacity(TYPICAL_KEYS),
-            hasher: RandomState::default(),
             escaped: false,
         }
     }
@@ -116,6 +114,8 @@ impl<'a> Scanner<'a> {
     ) -> Result<Span, ScanError> {
         let start = self.enter()?;
         let first_key = self.keys.len();
+        let mut traits = Traits::default();
+        let mut may_repeat = false;
         if self.peek() == Some(b'}') {
             self.at += 1;
         } else {
@@ -131,7 +131,8 @@ impl<'a> Scanner<'a> {
                 if self.keys.len() - first_key >= self.limits.max_members {
                     return Err(ScanError::TooLarge("members in one object", self.limits.max_members));
                 }
-                self.keys.push((self.hasher.hash_one(&*key), span));
+                may_repeat |= self.escaped || traits.has_seen(key.as_bytes());
+                self.keys.push(span);
                 if self.peek() != Some(b':') {
                     return Err(self.syntax("expected `:` after a key"));
                 }
@@ -142,7 +143,10 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
-        self.check_duplicates(first_key)?;
+        if may_repeat {
+            self.check_duplicates(first_key)?;
+        }
+        self.keys.truncate(first_key);
         self.depth -= 1;
         Ok(start..self.at)
     }
@@ -258,19 +262,16 @@ impl<'a> Scanner<'a> {
         Cow::Borrowed(inner)
     }
 
-    /// Of an object that ends here: whether one of its keys stands twice.
-    fn check_duplicates(&mut self, first: usize) -> Result<(), ScanError> {
-        let keys = &mut self.keys[first..];
-        let duplicate = if keys.len() <= 8 {
-            let twin = |at: &usize| keys[..*at].iter().any(|(hash, _)| *hash == keys[*at].0);
-            (1..keys.len()).find(twin).map(|at| keys[at].1.clone())
-        } else {
-            keys.sort_unstable_by_key(|(hash, _)| *hash);
-            keys.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1.clone())
-        };
-        self.keys.truncate(first);
-        match duplicate {
-            Some(span) => Err(ScanError::Duplicate(self.unescape(span).into_owned())),
+    /// Whether a key of an object that ends here stands twice. The seed of the hashes is one that nobody can foresee, so no
+    /// keys take longer than others.
+    fn check_duplicates(&self, first: usize) -> Result<(), ScanError> {
+        let hasher = RandomState::default();
+        let keys = &self.keys[first..];
+        let hash = |(at, key): (usize, &Span)| (hasher.hash_one(&*self.unescape(key.clone())), at);
+        let mut hashes: Vec<(u64, usize)> = keys.iter().enumerate().map(hash).collect();
+        hashes.sort_unstable();
+        match hashes.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => Err(ScanError::Duplicate(self.unescape(keys[pair[1].1].clone()).into_owned())),
             None => Ok(()),
         }
     }
@@ -285,6 +286,22 @@ impl<'a> Scanner<'a> {
 
     fn syntax(&self, what: &'static str) -> ScanError {
         ScanError::Syntax(what, self.at)
+    }
+}
+
+/// What keys of an object look like: length, first and last byte, as one of 64 bits. Keys of which no two look alike, as
+/// those of most small objects, need not be compared.
+#[derive(Default)]
+struct Traits(u64);
+
+impl Traits {
+    /// Whether a key that looks like this one has been seen, which now it is.
+    fn has_seen(&mut self, key: &[u8]) -> bool {
+        let of = |byte: Option<&u8>| byte.map_or(0, |byte| u32::from(*byte));
+        let bit = 1 << ((key.len() as u32 ^ of(key.first()) << 2 ^ of(key.last())) % u64::BITS);
+        let has_seen = self.0 & bit != 0;
+        self.0 |= bit;
+        has_seen
     }
 }
 

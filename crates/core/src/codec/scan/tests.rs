@@ -114,6 +114,23 @@ proptest! {
     }
 
     #[test]
+    fn a_key_that_stands_twice_is_found_among_any_others(
+        keys in proptest::collection::btree_set("[a-d]{0,3}|\\PC{0,20}", 1..40),
+        repeated in any::<proptest::sample::Index>(),
+        at in any::<proptest::sample::Index>(),
+    ) {
+        let mut keys: Vec<String> = keys.into_iter().collect();
+        let text = |keys: &[String]| {
+            let members: Vec<String> = keys.iter().map(|key| format!("{}:0", serde_json::json!(key))).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        prop_assert_eq!(scan(&text(&keys), &Limits::default()), Ok(()));
+        let twin = repeated.get(&keys).clone();
+        keys.insert(at.index(keys.len() + 1), twin.clone());
+        prop_assert_eq!(scan(&text(&keys), &Limits::default()), Err(ScanError::Duplicate(twin)));
+    }
+
+    #[test]
     fn a_changed_byte_is_judged_as_serde_json_judges_it(value in json(), at in any::<usize>(), byte in 0_u8..128) {
         let mut text = value.to_string().into_bytes();
         let at = at % text.len();
