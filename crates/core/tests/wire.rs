@@ -300,19 +300,39 @@ async fn an_extension_is_told_to_those_who_know_of_extensions() {
 }
 
 #[test]
-fn a_request_that_is_too_long_is_known_by_its_beginning() {
-    let id = |beginning: &[u8]| codec::id_in_beginning(beginning).map(|id| id.as_json().to_owned());
-    let check = |beginning: &str, expected: Option<&str>| {
-        assert_eq!(id(beginning.as_bytes()).as_deref(), expected, "{beginning}");
+fn a_request_that_is_too_long_is_known_by_its_beginning_or_its_end() {
+    let id =
+        |beginning: &[u8], end: &[u8]| codec::id_of_cut(beginning, end).map(|id| id.as_json().to_owned());
+    let check = |beginning: &str, end: &str, expected: Option<&str>| {
+        let found = id(beginning.as_bytes(), end.as_bytes());
+        assert_eq!(found.as_deref(), expected, "{beginning} .. {end}");
     };
-    check(r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"ec"#, Some("\"a\""));
-    check(r#"{"method":"tools/call","id":12,"params":{"#, Some("12"));
+    check(r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"ec"#, "", Some("\"a\""));
+    check(r#"{"method":"tools/call","id":12,"params":{"#, "", Some("12"));
     // A number may go on after the cut, and an answer has the id of another's request.
-    check(r#"{"method":"tools/call","id":12"#, None);
-    check(r#"{"jsonrpc":"2.0","id":12,"result":{"text":"xx"#, None);
-    check(r#"{"jsonrpc":"2.0","params":{"id":12,"method":"x"},"#, None);
-    check(r#"[{"jsonrpc":"2.0","id":12,"method":"x"},"#, None);
-    check("", None);
+    check(r#"{"method":"tools/call","id":12"#, "", None);
+    check(r#"{"jsonrpc":"2.0","id":12,"result":{"text":"xx"#, "", None);
+    check(r#"{"jsonrpc":"2.0","params":{"id":12,"method":"x"},"#, "", None);
+    check(r#"[{"jsonrpc":"2.0","id":12,"method":"x"},"#, "", None);
+    check("", "", None);
     let cut = [br#"{"id":1,"method":"x","params":""#.as_slice(), b"\xe2\x82"].concat();
-    assert_eq!(id(&cut).as_deref(), Some("1"));
+    assert_eq!(id(&cut, b"").as_deref(), Some("1"));
+
+    let of_end = |end: &str, expected| check(r#"{"method":"tools/call","params":{"name":"ec"#, end, expected);
+    of_end(r#"xx"},"jsonrpc":"2.0","id":12}"#, Some("12"));
+    of_end("xx\"},\"jsonrpc\":\"2.0\" , \"id\" : -3 } \r", Some("-3"));
+    of_end(r#"xx"}, "id":"call-7"}"#, Some("\"call-7\""));
+    // Of an inner object, within a string, of another member, no id, and cut.
+    of_end(r#"xx","id":12}}"#, None);
+    of_end(r#"xx,\"id\":12}"}"#, None);
+    of_end(r#"xx,\"id":12}"#, None);
+    of_end(r#"xx"},"jsonrpc":"2.0","_id":12}"#, None);
+    of_end(r#"xx"},"jsonrpc":"2.0","id":null}"#, None);
+    of_end(r#"xx"},"id":007}"#, None);
+    of_end(r#"xx"},"id":1.5}"#, None);
+    of_end(r#"xx"},"id":"a\"b"}"#, None);
+    for end in ["", "}", "12}", ":12}", "\"id\":12}", "\"}", "\"\"}"] {
+        of_end(end, None);
+    }
+    check(r#"{"params":{"name":"ec"#, r#"xx"},"method":"x","id":12}"#, None);
 }

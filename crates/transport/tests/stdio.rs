@@ -98,13 +98,17 @@ async fn a_line_that_is_too_long_is_refused_and_skipped() {
     let long = "x".repeat(100_000);
     let nameless = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{long}\"}}");
     let named = call(2, "echo", &json!({"text": long}).to_string(), "");
-    let input = format!("{nameless}\n{named}\n{}\n", call(3, "echo", r#"{"text":"hi"}"#, ""));
+    // As the official TypeScript client writes it.
+    let last = json!({"name": "echo", "arguments": {"text": long}});
+    let last = format!(r#"{{"method":"tools/call","params":{last},"jsonrpc":"2.0","id":"last"}}"#);
+    let good = call(3, "echo", r#"{"text":"hi"}"#, "");
+    let input = format!("{nameless}\n{named}\n{last}\n{good}\n");
     let answers = session(server(&Probe::default()), options(1, 1000), input.as_bytes()).await;
-    assert_eq!(answers.len(), 3);
-    for (answer, id) in answers.iter().zip([None, Some(&json!(2))]) {
+    assert_eq!(answers.len(), 4);
+    for (answer, id) in answers.iter().zip([None, Some(&json!(2)), Some(&json!("last"))]) {
         assert_eq!((answer.get("id"), &answer["error"]["code"]), (id, &json!(413)));
     }
-    assert_eq!(answers[2]["result"]["content"][0]["text"], "hi");
+    assert_eq!(answers[3]["result"]["content"][0]["text"], "hi");
 }
 
 #[tokio::test(start_paused = true)]

@@ -71,26 +71,6 @@ pub fn decode(bytes: Bytes, limits: &Limits) -> Result<Message, DecodeError> {
     result.map_err(|error| DecodeError { id, error })
 }
 
-/// The id of a request of which only the beginning was read, since the whole is too long.
-///
-/// Most clients write the id first, and learn so which of their calls is refused. There is none if the beginning does not
-/// hold both the id and the method: an id alone may be that of an answer.
-pub fn id_in_beginning(beginning: &[u8]) -> Option<RequestId> {
-    let whole = match std::str::from_utf8(beginning) {
-        Ok(_) => beginning.len(),
-        // The cut may go through a character.
-        Err(error) => error.valid_up_to(),
-    };
-    let text = ByteString::try_from(&beginning[..whole]).ok()?;
-    let mut found = Found::default();
-    // It ends in a mistake, where the text ends; what counts is what was found before.
-    let _ = scan_message(&text, &Limits::default(), &mut found);
-    found.method.range()?;
-    // A number that the text ends with may go on.
-    found.id.range().filter(|id| id.end < text.len())?;
-    found.id.share(&text).and_then(RequestId::from_json)
-}
-
 /// Finds the members of parameters that were made in code.
 pub(crate) fn decode_params(method: &str, raw: &RawJson) -> Result<(Params, RequestMeta), Error> {
     let text = raw.shared();
@@ -115,10 +95,10 @@ pub(crate) fn decode_params(method: &str, raw: &RawJson) -> Result<(Params, Requ
 
 /// Where in the text the members stand that matter.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     jsonrpc: Place,
-    id: Place,
-    method: Place,
+    pub(super) id: Place,
+    pub(super) method: Place,
     params: Place,
     result: Place,
     error: Place,
@@ -147,7 +127,7 @@ impl Found {
     }
 }
 
-fn scan_message(text: &ByteString, limits: &Limits, found: &mut Found) -> Result<(), ScanError> {
+pub(super) fn scan_message(text: &str, limits: &Limits, found: &mut Found) -> Result<(), ScanError> {
     let mut scanner = Scanner::new(text, limits);
     match scanner.peek() {
         Some(b'{') => {}

@@ -2,6 +2,7 @@
 
 mod batch;
 mod cursor;
+mod cut;
 mod decode;
 mod encode;
 mod header;
@@ -14,8 +15,9 @@ mod task;
 
 pub use batch::{is_batch, join_batch, split_batch};
 pub(crate) use cursor::{Cursor, CursorKey};
+pub use cut::id_of_cut;
 pub(crate) use decode::decode_params;
-pub use decode::{DecodeError, Message, Response, decode, id_in_beginning};
+pub use decode::{DecodeError, Message, Response, decode};
 pub use encode::encode;
 pub(crate) use encode::{client_message, encode_custom_result, end_of_subscription, notification};
 pub use header::{HeaderParams, decode_header_value};

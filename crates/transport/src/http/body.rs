@@ -140,7 +140,7 @@ pub(super) fn too_large(max: usize, beginning: &[u8]) -> Refusal {
     let message = format!("a body may have at most {max} bytes");
     let beginning = &beginning[..beginning.len().min(BEGINNING)];
     Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, Error::new(ErrorKind::TooLarge, message))
-        .with_id(codec::id_in_beginning(beginning))
+        .with_id(codec::id_of_cut(beginning, &[]))
 }
 
 #[cfg(test)]

@@ -135,9 +135,9 @@ impl<S: Serve> Session<S> {
             match line {
                 Line::Text(text) if text.trim_ascii().is_empty() => {}
                 Line::Text(text) => self.message(text).await,
-                Line::TooLong(beginning) => {
+                Line::TooLong(cut) => {
                     let error = Error::new(ErrorKind::TooLarge, "the message is too long");
-                    let id = codec::id_in_beginning(&beginning);
+                    let id = codec::id_of_cut(&cut.beginning, &cut.end);
                     self.refuse(id, error, ProtocolVersion::LATEST, AnswerTo::Stream).await;
                 }
             }
