@@ -20,7 +20,8 @@ pub struct ToolResult {
     structured: Option<RawJson>,
     kind: AnswerKind,
     pending: Option<Pending>,
-    meta: Option<Map<String, Value>>,
+    /// In a box, since few have any and each answer is moved through many hands.
+    meta: Option<Box<Map<String, Value>>>,
     is_volatile: bool,
 }
 
@@ -34,8 +35,12 @@ enum Pending {
 impl ToolResult {
     /// Content blocks, in order.
     pub fn new(content: impl IntoIterator<Item = Content>) -> Self {
+        Self::of(content.into_iter().collect())
+    }
+
+    fn of(content: Vec<Content>) -> Self {
         Self {
-            content: content.into_iter().collect(),
+            content,
             structured: None,
             kind: AnswerKind::Complete,
             pending: None,
@@ -46,7 +51,7 @@ impl ToolResult {
 
     /// One block of text.
     pub fn text(text: impl Into<ByteString>) -> Self {
-        Self::new([Content::text(text)])
+        Self::of(vec![Content::text(text)])
     }
 
     /// Data, and the same as text for clients that do not read data. It is serialised once.
@@ -68,12 +73,16 @@ impl ToolResult {
     /// Asks for input before the work can go on: see [`Input`](crate::Input).
     pub(crate) fn asking(input: InputRequired) -> Self {
         let pending = Some(Pending::Input(Box::new(input)));
-        Self { kind: AnswerKind::InputRequired, pending, ..Self::new([]) }
+        Self { kind: AnswerKind::InputRequired, pending, ..Self::of(Vec::new()) }
     }
 
     /// The work goes on: see [`Tasks`](crate::Tasks).
     pub(crate) fn task(record: TaskRecord) -> Self {
-        Self { kind: AnswerKind::Task, pending: Some(Pending::Task(Box::new(record))), ..Self::new([]) }
+        Self {
+            kind: AnswerKind::Task,
+            pending: Some(Pending::Task(Box::new(record))),
+            ..Self::of(Vec::new())
+        }
     }
 
     /// Adds data to what is there.
@@ -93,7 +102,7 @@ impl ToolResult {
     /// Sets metadata of the server's own. Keys need a prefix in reverse DNS notation, such as `com.example/`.
     #[must_use]
     pub fn with_meta(mut self, meta: Map<String, Value>) -> Self {
-        self.meta = Some(meta);
+        self.meta = Some(Box::new(meta));
         self
     }
 
@@ -146,7 +155,7 @@ impl ToolResult {
 
     /// Metadata of the server's own.
     pub fn meta(&self) -> Option<&Map<String, Value>> {
-        self.meta.as_ref()
+        self.meta.as_deref()
     }
 
     /// The first text block.

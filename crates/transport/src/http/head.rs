@@ -55,7 +55,7 @@ struct Found<'a> {
     content_encoding: Option<&'a HeaderValue>,
     authorization: Option<&'a HeaderValue>,
     content_length: Option<&'a HeaderValue>,
-    accept: bool,
+    accepts: Option<Accepts>,
 }
 
 /// Reads the head of a request and refuses what need not be read any further. With a `path`, there is nothing at any
@@ -82,7 +82,7 @@ pub(super) fn read(
     }
     let of_session = head.session.is_some() && matches!(parts.method, Method::GET | Method::DELETE);
     let content = if of_session || opens_stream { Ok(()) } else { check_content(parts, &found) };
-    let result = content.and_then(|()| accepts(&parts.headers, found.accept));
+    let result = content.and_then(|()| accepts(found.accepts));
     match result {
         Ok(accepts) => head.accepts = accepts,
         Err(refusal) => return Err(refusal.with_origin(head.origin)),
@@ -112,7 +112,7 @@ fn scan<'a>(headers: &'a HeaderMap, head: &mut Head) -> Result<Found<'a>, Refusa
         } else if *name == CONTENT_LENGTH {
             once(&mut found.content_length, name, value)?;
         } else if *name == ACCEPT {
-            found.accept = true;
+            found.accepts.get_or_insert(Accepts { json: false, stream: false }).add(value);
         } else if *name == ORIGIN {
             once(&mut found.origin, name, value)?;
         } else if *name == CONTENT_ENCODING {
@@ -186,28 +186,29 @@ fn is_json(value: &HeaderValue) -> bool {
 
 /// What the client takes. The specification wants clients to list both forms; one is enough to be answered, and
 /// no header at all means anything (RFC 9110, section 12.5.1).
-fn accepts(headers: &HeaderMap, present: bool) -> Result<Accepts, Refusal> {
-    if !present {
-        return Ok(Accepts::default());
+fn accepts(listed: Option<Accepts>) -> Result<Accepts, Refusal> {
+    let accepts = listed.unwrap_or_default();
+    if accepts.json || accepts.stream {
+        return Ok(accepts);
     }
-    let mut accepts = Accepts { json: false, stream: false };
-    for value in headers.get_all(ACCEPT) {
-        for range in value.as_bytes().split(|byte| *byte == b',') {
+    let message = "the header `Accept` must list `application/json` and `text/event-stream`";
+    Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, message))
+}
+
+impl Accepts {
+    /// Adds what a header lists.
+    fn add(&mut self, header: &HeaderValue) {
+        for range in header.as_bytes().split(|byte| *byte == b',') {
             let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
             let media_type = parts.next().unwrap_or_default();
             if parts.any(is_zero_weight) {
                 continue;
             }
             let is = |name: &str| media_type.eq_ignore_ascii_case(name.as_bytes());
-            accepts.json |= is("application/json") || is("application/*") || is("*/*");
-            accepts.stream |= is("text/event-stream") || is("text/*") || is("*/*");
+            self.json |= is("application/json") || is("application/*") || is("*/*");
+            self.stream |= is("text/event-stream") || is("text/*") || is("*/*");
         }
     }
-    if accepts.json || accepts.stream {
-        return Ok(accepts);
-    }
-    let message = "the header `Accept` must list `application/json` and `text/event-stream`";
-    Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, message))
 }
 
 /// Whether a parameter of a media range says that the client does not take it (`q=0`, `q=0.000`).

@@ -59,11 +59,13 @@ impl Of {
 
     /// The session of a message, if it is in a revision that has any.
     fn legacy(&self, message: &Request, head: &Head) -> Result<Option<&Arc<Session>>, NoSession> {
-        let is_modern = message.context().meta().protocol_version().is_some()
-            || version(head).is_ok_and(|version| version == Some(ProtocolVersion::LATEST.as_str()));
+        let is_modern = || {
+            message.context().meta().protocol_version().is_some()
+                || version(head).is_ok_and(|version| version == Some(ProtocolVersion::LATEST.as_str()))
+        };
         match self {
             Self::Nobody => Ok(None),
-            _ if is_modern => Ok(None),
+            _ if is_modern() => Ok(None),
             Self::Session(session) => Ok(Some(session)),
             Self::Unknown => Err(NoSession),
         }

@@ -317,7 +317,7 @@ impl<S: Serve> HttpService<S> {
         let options = &self.options;
         let head = head::read(&parts, &options.allowed, path, opens_stream)?;
         let refused = |refusal: Refusal| refusal.with_origin(head.origin.clone());
-        if parts.headers.contains_key(EXPECT) && body::is_too_large(&body, options.max_body) {
+        if body::is_too_large(&body, options.max_body) && parts.headers.contains_key(EXPECT) {
             // It asks first, and need not send what will not be read.
             return Err(refused(body::too_large(options.max_body, &[]).with_body_left(parts.version)));
         }
