@@ -191,7 +191,7 @@ fn cases(client: Client, era: Era, wire: Wire) -> Vec<(Step, Expected)> {
     // Over HTTP a handshake's client asks for the end of a request by a request of its own. Nothing ties the two
     // together without a session, so the call goes on. Python's first generation only stops waiting.
     let cancels = (era == Era::Modern || wire == Wire::Stdio) && client != Client::PythonV1;
-    vec![
+    let mut cases = vec![
         (call("test_simple_text"), Text("This is a simple text response for testing.")),
         (call("test_image_content"), Result),
         (call("test_audio_content"), Result),
@@ -220,7 +220,14 @@ fn cases(client: Client, era: Era, wire: Wire) -> Vec<(Step, Expected)> {
         (log("test_logging_tool", "error"), Text("logged")),
         (call("slow").cancelled_after(0.3), Cancelled),
         (call("abandoned"), if cancels { Text("1") } else { Result }),
-    ]
+    ];
+    if wire == Wire::Stdio {
+        // Wherever the client writes the id, it learns that this call was too long, and goes on.
+        let long = "x".repeat(1024 * 1024);
+        cases.push((Step::call("add", json!({"a": 1, "b": 2, "c": long})), Error(413)));
+        cases.push((Step::call("add", json!({"a": 3, "b": 4})), Text(r#"{"sum":7}"#)));
+    }
+    cases
 }
 
 fn check(tool: &str, outcome: &Outcome, expected: &Expected) {
