@@ -1,4 +1,4 @@
-//! What docs/security.md and docs/reliability.md say is there.
+//! What the documents name is there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -116,4 +116,68 @@ fn every_crate_forbids_unsafe_code_and_numbers_that_overflow_are_noticed() {
             assert!(text.contains("[lints]\nworkspace = true"), "{}", manifest.display());
         }
     }
+}
+
+/// Labels of links and where they lead, outside of code.
+fn links(text: &str) -> (Vec<String>, Vec<(String, String)>) {
+    let (mut used, mut defined) = (Vec::new(), Vec::new());
+    let mut is_code = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            is_code = !is_code;
+            continue;
+        }
+        if is_code {
+            continue;
+        }
+        let definition = line.strip_prefix('[').and_then(|rest| rest.split_once("]: "));
+        match definition.filter(|(label, _)| !label.contains(']')) {
+            Some((label, target)) => defined.push((label.to_owned(), target.to_owned())),
+            None => {
+                for rest in line.split("][").skip(1) {
+                    used.extend(rest.split_once(']').map(|(label, _)| label.to_owned()));
+                }
+                for rest in line.split("](").skip(1) {
+                    let target = rest.split_once(')').map_or(rest, |(target, _)| target).to_owned();
+                    defined.push((String::new(), target));
+                }
+            }
+        }
+    }
+    (used, defined)
+}
+
+/// The anchor that a forge makes of a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file() {
+    let mut documents = files(&root().join("docs"), ".md");
+    documents.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
+    let mut links_seen = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        let (used, defined) = links(&text);
+        for label in used {
+            let is_defined = defined.iter().any(|(known, _)| *known == label);
+            assert!(is_defined, "{}: no link {label}", document.display());
+        }
+        for (_, target) in defined.iter().filter(|(_, target)| !target.starts_with("https://")) {
+            let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
+            let file = if path.is_empty() { document.clone() } else { document.parent().unwrap().join(path) };
+            assert!(file.exists(), "{}: {target} leads nowhere", document.display());
+            if !fragment.is_empty() {
+                let text = fs::read_to_string(&file).unwrap();
+                let mut headings = text.lines().filter_map(|line| line.strip_prefix('#'));
+                let is_there =
+                    headings.any(|heading| anchor(heading.trim_start_matches('#').trim()) == fragment);
+                assert!(is_there, "{}: {target} has no heading", document.display());
+            }
+            links_seen += 1;
+        }
+    }
+    assert!(links_seen > 100, "{links_seen}");
 }
