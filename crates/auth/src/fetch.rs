@@ -23,7 +23,9 @@ const MAX_BYTES: usize = 256 * 1024;
 
 /// An address that no keys may come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be an https:// URL; http:// is for this machine itself alone (127.0.0.1, [::1], localhost)")]
+#[error(
+    "must be an https:// URL without user and password; http:// is for this machine itself alone (127.0.0.1, [::1], localhost)"
+)]
 pub struct InvalidUrl;
 
 /// Why there is no answer.

@@ -11,6 +11,7 @@ use towline_auth::{
 };
 
 use crate::redact::{some_url, url};
+use crate::source::reason;
 use crate::{Failure, Source};
 
 /// Who may call over HTTP, and what: the section `[auth]`. Without it, anybody may who can reach the port.
@@ -114,7 +115,7 @@ impl AuthConfig {
     pub fn check(&self, source: &Source) -> Result<(), Failure> {
         if let Some(path) = &self.api_keys {
             let text = std::fs::read_to_string(path).map_err(|error| {
-                source.tell("auth.api_keys", &format!("cannot be read: {}", error.kind()))
+                source.tell("auth.api_keys", &format!("cannot be read: {}", reason(&error)))
             })?;
             ApiKeys::parse(&text).map_err(|error| source.tell("auth.api_keys", &error.to_string()))?;
         }
@@ -249,7 +250,7 @@ impl IntrospectionConfig {
         let (key, text) = match (&self.client_secret_file, &self.client_secret_env) {
             (Some(path), None) => {
                 let text = std::fs::read_to_string(path);
-                (FILE, text.map_err(|error| (FILE, format!("cannot be read: {}", error.kind())))?)
+                (FILE, text.map_err(|error| (FILE, format!("cannot be read: {}", reason(&error))))?)
             }
             (None, Some(name)) => {
                 let text = std::env::var(name);

@@ -45,7 +45,10 @@ fn write(args: &ApiKeyArgs) -> Result<(), Failure> {
     if let Some(expires) = args.expires {
         key = key.until(expires);
     }
-    for (name, value) in &args.claims {
+    for (at, (name, value)) in args.claims.iter().enumerate() {
+        if args.claims[..at].iter().any(|(other, _)| other == name) {
+            return Err(Failure::settings(format!("`--claim {name}=` is given twice")));
+        }
         key = key.with_claim(name, value);
     }
     // A key that nobody has read is none.
@@ -134,5 +137,8 @@ mod tests {
         assert!(scope("a b").is_err() && scope("").is_err() && scope("a\"").is_err());
         assert_eq!(claim("a=b=c"), Ok(("a".into(), "b=c".into())));
         assert!(claim("=b").is_err() && claim("a").is_err());
+        let claims = ["a=1", "b=1", "a=2"].map(|text| claim(text).unwrap()).into();
+        let args = ApiKeyArgs { id: "ann".into(), scopes: Vec::new(), expires: None, claims };
+        assert!(write(&args).is_err(), "a claim has one value");
     }
 }

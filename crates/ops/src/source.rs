@@ -107,7 +107,8 @@ impl fmt::Debug for Source {
     }
 }
 
-fn reason(error: &std::io::Error) -> String {
+/// Why a file cannot be read, in words for who named it.
+pub(crate) fn reason(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".into(),
         std::io::ErrorKind::InvalidData => "it is not UTF-8 text".into(),

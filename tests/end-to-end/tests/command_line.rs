@@ -62,6 +62,10 @@ fn a_mistake_in_the_file_is_named_by_line_and_key() {
         (format!("[databases.shop]\nurl = 7\npassword = \"{SECRET}\"\n"), vec!["line", "databases.shop"]),
         (format!("[server]\nport = 1\n[databases.shop]\nurl = \"{url}\"\n"), vec!["line 2", "port"]),
         (format!("[databases.shop\nurl = \"{url}\"\n"), vec!["line 1"]),
+        (
+            format!("[databases.shop]\nurl = \"{url}\"\n[admin]\ntoken_file = \"/nowhere/token\"\n"),
+            vec!["line 4", "admin.token_file", "there is no such file"],
+        ),
     ] {
         fs::write(&file, text).unwrap();
         check(&run(&["--config", path, "--check-config"]), 2, &[&[path][..], &parts].concat());

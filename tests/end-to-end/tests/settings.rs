@@ -154,6 +154,9 @@ const DATABASES: &str = r#"
     [databases.a]
     url = "postgres://u:SECRET@h/d"
     set = { "app.key" = "SECRET" }
+    [databases.a.principal]
+    settings = { "app.user" = "subject" }
+    anonymous = { settings = { "app.user" = "SECRET" } }
 "#;
 
 const APIS: &str = r#"
@@ -173,6 +176,7 @@ const APIS: &str = r#"
     [apis.key]
     base_url = "https://h"
     auth = { type = "api_key", query = "q", key = "SECRET" }
+    openapi = { endpoint = "/openapi.json?code=SECRET" }
     [apis.oauth]
     base_url = "https://h"
     auth = { type = "oauth2", token_url = "https://h/t", client_id = "c", client_secret = "SECRET", parameters = { p = "SECRET" } }

@@ -28,6 +28,7 @@ use towline_middleware::Stack;
 pub use readiness::Drain;
 
 use self::readiness::Readiness;
+use crate::source::reason;
 use crate::{Failure, Source};
 
 /// Where operators look: the section `[admin]`.
@@ -53,7 +54,7 @@ impl AdminConfig {
         let Some(path) = &self.token_file else { return Ok(None) };
         let told = |problem: &str| source.tell("admin.token_file", problem);
         let text = std::fs::read_to_string(path)
-            .map_err(|error| told(&format!("cannot be read ({})", error.kind())))?;
+            .map_err(|error| told(&format!("cannot be read: {}", reason(&error))))?;
         match text.trim() {
             token if token.len() >= 16 => Ok(Some(token.into())),
             _ => Err(told("a password has 16 characters or more")),

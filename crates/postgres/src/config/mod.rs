@@ -8,6 +8,7 @@ mod url;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -196,7 +197,13 @@ impl DatabaseConfig {
             return Err(wrong("stands beside `url`; give one of them".into()));
         }
         let text = std::fs::read_to_string(path);
-        let text = text.map_err(|error| wrong(format!("cannot be read ({})", error.kind())))?;
+        let text = text.map_err(|error| {
+            let reason = match error.kind() {
+                io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                other => other.to_string(),
+            };
+            wrong(format!("cannot be read: {reason}"))
+        })?;
         Ok(SecretString::from(text.trim()))
     }
 
