@@ -43,7 +43,7 @@ struct Nothing {}
 pub(crate) struct Gauges {
     /// Calls that run long.
     pub(crate) running: usize,
-    /// What is allocated and not freed yet.
+    /// What the allocator has given out, with what threads keep for their next allocations.
     pub(crate) heap_kib: usize,
 }
 
@@ -105,7 +105,6 @@ pub(crate) async fn serve(address: SocketAddr, idle: Option<Duration>) -> io::Re
         .await
 }
 
-/// Asks the allocator, which counts what a thread keeps for its next allocations as well.
 fn heap_kib() -> Result<usize, Error> {
     let bytes = epoch::advance().and_then(|_| stats::allocated::read());
     Ok(bytes.map_err(|error| Error::internal(error.to_string()))? / 1024)
