@@ -17,6 +17,8 @@ pub(crate) enum Need {
     Postgres,
     /// libclang with its headers, to build the binding to PostgreSQL's parser.
     Libclang,
+    /// make, which builds the servers' allocator.
+    Make,
     /// Python with `venv`, for what the tests take from Python's registry.
     Python,
     /// Node.js with npm, for what the tests take from npm.
@@ -30,6 +32,7 @@ impl Need {
         match self {
             Self::Postgres => Binaries::find().is_ok(),
             Self::Libclang => has_libclang(),
+            Self::Make => exists("make"),
             Self::Python => succeeds("python3", &["-c", "import venv, ensurepip"]),
             Self::Node => exists("node") && exists("npm"),
             Self::Chromium => exists("chromium") && exists("chromedriver"),
@@ -40,6 +43,7 @@ impl Need {
         match self {
             Self::Postgres => &["postgresql"],
             Self::Libclang => &["libclang-dev"],
+            Self::Make => &["make"],
             Self::Python => &["python3-venv"],
             Self::Node => &["nodejs", "npm"],
             Self::Chromium => &["chromium", "chromium-driver"],
@@ -50,6 +54,7 @@ impl Need {
         match self {
             Self::Postgres => "PostgreSQL's programs",
             Self::Libclang => "libclang (to build the binding to PostgreSQL's parser)",
+            Self::Make => "make",
             Self::Python => "Python 3 with venv",
             Self::Node => "Node.js with npm",
             Self::Chromium => "Chromium with its driver",

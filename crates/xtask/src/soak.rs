@@ -14,6 +14,7 @@ pub(crate) fn run(arguments: &[OsString], interrupt: &Interrupt) -> Result<(), F
     if arguments.first().is_some_and(|subject| subject == "database") {
         return database(arguments, interrupt);
     }
+    install::ensure(&[Need::Make], interrupt)?;
     report::title("Loading a server");
     let mut command = cargo();
     command.args(["run", "--quiet", "--release", "--package", "towline-soak", "--"]);
@@ -22,7 +23,7 @@ pub(crate) fn run(arguments: &[OsString], interrupt: &Interrupt) -> Result<(), F
 
 /// The same with `database-server` on a private PostgreSQL.
 fn database(arguments: &[OsString], interrupt: &Interrupt) -> Result<(), Failure> {
-    install::ensure(&[Need::Postgres, Need::Libclang], interrupt)?;
+    install::ensure(&[Need::Postgres, Need::Libclang, Need::Make], interrupt)?;
     report::title("Building database-server (the first time takes minutes)");
     let packages = ["--package", "database-server", "--package", "towline-soak"];
     interrupt.run_cargo(cargo().args(["build", "--quiet", "--release"]).args(packages))?;

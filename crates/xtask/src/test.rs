@@ -10,7 +10,7 @@ use crate::report::{self, Failure};
 
 /// Runs `cargo test` with everything the tests need.
 pub(crate) fn run(arguments: &[OsString], interrupt: &Interrupt) -> Result<(), Failure> {
-    install::ensure(&[Need::Postgres, Need::Libclang, Need::Chromium], interrupt)?;
+    install::ensure(&[Need::Postgres, Need::Libclang, Need::Make, Need::Chromium], interrupt)?;
     clients::ensure(interrupt)?;
     with_database(interrupt, |url| {
         report::title("Running the tests");

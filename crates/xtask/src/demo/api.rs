@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use super::{ask, build, reachable, serve_on, start};
 use crate::connect;
+use crate::install::{self, Need};
 use crate::process::Interrupt;
 use crate::report::{self, Failure};
 
@@ -13,6 +14,7 @@ const SECRETS: [(&str, &str); 2] =
 const WEBHOOK: &str = "/slack/services/T0001/B0001/sample-webhook-secret";
 
 pub(super) fn run(address: SocketAddr, once: bool, interrupt: &Interrupt) -> Result<(), Failure> {
+    install::ensure(&[Need::Make], interrupt)?;
     let folder = build(&["sample-apis", "api-server", "tour"], interrupt)?;
 
     let upstream = free_port().map_err(Failure::io("find a free port"))?;

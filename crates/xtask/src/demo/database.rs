@@ -14,7 +14,7 @@ const DATABASE: &str = "shop";
 const READER: &str = "shop_reader";
 
 pub(super) fn run(address: SocketAddr, once: bool, interrupt: &Interrupt) -> Result<(), Failure> {
-    install::ensure(&[Need::Postgres, Need::Libclang], interrupt)?;
+    install::ensure(&[Need::Postgres, Need::Libclang, Need::Make], interrupt)?;
     let folder = build(&["database-server", "tour"], interrupt)?;
     let server = folder.join("database-server");
 
