@@ -200,6 +200,10 @@ async fn what_is_no_message_is_refused() {
         (br#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, "`id` must be a string or an integer"),
         (br#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, "`id` must be a string or an integer"),
         (br#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, r#"{"jsonrpc":"2.0","error":{"code":-32600"#),
+        (
+            br#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b","id":2}"#,
+            r#"{"jsonrpc":"2.0","error":{"code":-32600,"message":"the key \"method\" stands"#,
+        ),
         (br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":{"b":1,"\u0062":2}}}"#, "stands twice"),
     ] {
         check_refused(body, expected).await;

@@ -58,7 +58,7 @@ pub fn decode(bytes: Bytes, limits: &Limits) -> Result<Message, DecodeError> {
     }
     let mut found = Found::default();
     let scanned = scan_message(&text, limits, &mut found);
-    if matches!(&scanned, Err(ScanError::Duplicate(key)) if key == "id") {
+    if found.has_two_ids {
         // Nobody can say which of them is meant.
         found.id = Place::default();
     }
@@ -98,6 +98,7 @@ pub(crate) fn decode_params(method: &str, raw: &RawJson) -> Result<(Params, Requ
 pub(super) struct Found {
     jsonrpc: Place,
     pub(super) id: Place,
+    has_two_ids: bool,
     pub(super) method: Place,
     params: Place,
     result: Place,
@@ -141,7 +142,10 @@ pub(super) fn scan_message(text: &str, limits: &Limits, found: &mut Found) -> Re
     scanner.members(|scanner, key| {
         match key {
             "jsonrpc" => found.jsonrpc = scanner.value()?.into(),
-            "id" => found.id = scanner.value()?.into(),
+            "id" => {
+                found.has_two_ids |= found.id.range().is_some();
+                found.id = scanner.value()?.into();
+            }
             "method" => found.method = scanner.value()?.into(),
             "params" if scanner.peek() == Some(b'{') => scan_params(scanner, found)?,
             "params" => found.params = scanner.value()?.into(),

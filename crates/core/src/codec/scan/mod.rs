@@ -262,16 +262,17 @@ impl<'a> Scanner<'a> {
         Cow::Borrowed(inner)
     }
 
-    /// Whether a key of an object that ends here stands twice. The seed of the hashes is one that nobody can foresee, so no
-    /// keys take longer than others.
+    /// Whether a key of an object that ends here stands twice. The seed of the hashes is another in each process, so that nobody
+    /// finds two keys which are taken for one.
     fn check_duplicates(&self, first: usize) -> Result<(), ScanError> {
         let hasher = RandomState::default();
         let keys = &self.keys[first..];
         let hash = |(at, key): (usize, &Span)| (hasher.hash_one(&*self.unescape(key.clone())), at);
         let mut hashes: Vec<(u64, usize)> = keys.iter().enumerate().map(hash).collect();
         hashes.sort_unstable();
-        match hashes.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            Some(pair) => Err(ScanError::Duplicate(self.unescape(keys[pair[1].1].clone()).into_owned())),
+        let twins = hashes.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1);
+        match twins.min() {
+            Some(first) => Err(ScanError::Duplicate(self.unescape(keys[first].clone()).into_owned())),
             None => Ok(()),
         }
     }
