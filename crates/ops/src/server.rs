@@ -99,8 +99,8 @@ impl ServerConfig {
         if !self.stdio && !self.listen.ip().is_loopback() && !auth.is_on() && !self.allow_unauthenticated {
             let address = self.listen;
             let problem = format!(
-                "{address} lets other machines use the tools without authentication; set api_keys, jwt or introspection in [auth], listen on \
-                 127.0.0.1, or say --allow-unauthenticated if the network keeps strangers out"
+                "{address} lets other machines use the tools without authentication; set api_keys, jwt or \
+                 introspection in [auth], listen on 127.0.0.1, or say --allow-unauthenticated if the network keeps strangers out"
             );
             return Err(source.tell("server.listen", &problem));
         }
