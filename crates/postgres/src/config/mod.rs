@@ -200,6 +200,7 @@ impl DatabaseConfig {
         let text = text.map_err(|error| {
             let reason = match error.kind() {
                 io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
                 other => other.to_string(),
             };
             wrong(format!("cannot be read: {reason}"))

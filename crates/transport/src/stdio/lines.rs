@@ -7,8 +7,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// How much room a read has at least.
 const CHUNK: usize = 16 * 1024;
-/// How much of the beginning and of the end of a line that is too long is told.
+/// How much of the beginning of a line that is too long is told.
 const BEGINNING: usize = 4 * 1024;
+/// How much of its end.
 const END: usize = 1024;
 
 /// Reads lines from a stream. Of a line that is too long, no more is kept than one read brings, and its ends.
@@ -27,7 +28,7 @@ pub(super) struct Lines<R> {
 pub(super) enum Line {
     /// A line without its break.
     Text(Bytes),
-    /// What is kept of a line over the bound.
+    /// What is kept of a line over the bound. It comes when the line has ended.
     TooLong(Cut),
 }
 
