@@ -318,6 +318,7 @@ fn a_request_that_is_too_long_is_known_by_its_beginning_or_its_end() {
     check(r#"{"jsonrpc":"2.0","id":12,"result":{"text":"xx"#, "", None);
     check(r#"{"jsonrpc":"2.0","params":{"id":12,"method":"x"},"#, "", None);
     check(r#"[{"jsonrpc":"2.0","id":12,"method":"x"},"#, "", None);
+    check(r#"{"method":"tools/call","id":1,"id":2,"params":{"#, "", None);
     check("", "", None);
     let cut = [br#"{"id":1,"method":"x","params":""#.as_slice(), b"\xe2\x82"].concat();
     assert_eq!(id(&cut, b"").as_deref(), Some("1"));

@@ -21,6 +21,9 @@ pub fn id_of_cut(beginning: &[u8], end: &[u8]) -> Option<RequestId> {
     // It ends in a mistake, where the text ends; what counts is what was found before.
     let _ = scan_message(&text, &Limits::default(), &mut found);
     found.method.range()?;
+    if found.has_two_ids {
+        return None;
+    }
     let Some(id) = found.id.range() else { return last_id(end) };
     // A number that the text ends with may go on.
     (id.end < text.len()).then(|| found.id.share(&text).and_then(RequestId::from_json)).flatten()

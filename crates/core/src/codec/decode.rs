@@ -59,7 +59,6 @@ pub fn decode(bytes: Bytes, limits: &Limits) -> Result<Message, DecodeError> {
     let mut found = Found::default();
     let scanned = scan_message(&text, limits, &mut found);
     if found.has_two_ids {
-        // Nobody can say which of them is meant.
         found.id = Place::default();
     }
     // A bad message is answered with its id if that was read before the fault.
@@ -98,7 +97,8 @@ pub(crate) fn decode_params(method: &str, raw: &RawJson) -> Result<(Params, Requ
 pub(super) struct Found {
     jsonrpc: Place,
     pub(super) id: Place,
-    has_two_ids: bool,
+    /// Nobody can say which of them is meant.
+    pub(super) has_two_ids: bool,
     pub(super) method: Place,
     params: Place,
     result: Place,
